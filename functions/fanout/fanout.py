@@ -1,0 +1,157 @@
+"""The fan-out: every waiting item gets one task. Nothing here is lost when it dies at any line.
+
+    enlist   the database knows the item before its task exists
+    enqueue  a task too many is harmless: claim_v1 lets one delivery through
+    mark     what is not marked, the sweep finds
+
+Work is done in pages, so memory stays flat; when the time is nearly up, a new message goes on where this one stopped.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID, uuid5
+
+from functions.fanout.orders import FanBacklog, FanBatch, Sweep
+from shared.enlisting import entry
+from shared.errors import Failed
+from shared.manifest import Manifest, Manifests
+from shared.messages import Messages
+from shared.queue import Delivery, Queue, QueueDown
+from shared.settings import Settings
+from shared.store import ROWS_PER_CALL, Store
+from shared.telemetry import log
+
+SWEEP_ROWS = 1000
+# A backlog run's batch has its message's id, so that a message delivered twice goes on with the same batch.
+BACKLOG_RUNS = UUID("7f0c5a53-93c1-4f0e-9f5d-2f4b1f2f6a10")
+
+Report = dict[str, Any]
+
+
+class UnknownFunction(ValueError):
+    """No such item function, or one without a backlog."""
+
+
+class Fanout:
+    """The fan-out's clients, made at the first message."""
+
+    def __init__(self, settings: Settings, known: Manifests, *, seconds: float) -> None:
+        self._known = known
+        self._seconds = seconds
+        self.store = Store.of(settings)
+        self.queue = Queue(settings)
+        self.messages = Messages(settings)
+        self._synced = False
+
+    async def ready(self) -> None:
+        """Once per process: the limits of quotas.yaml reach the database."""
+        if not self._synced:
+            rows = [{"name": name, **limits} for name, limits in self._known.quotas.items()]
+            await self.store.call("sync_quotas_v1", quotas=rows)
+            self._synced = True
+
+    async def backlog(self, order: FanBacklog, message_id: str) -> Report:
+        """Enlist what a backlog still holds, up to the limit, and fan it out."""
+        manifest = self._item_function(order.function)
+        if order.dry_run:
+            return await self._tell(manifest, order.limit)
+        batch_id = order.batch_id or uuid5(BACKLOG_RUNS, message_id)
+        until = time.monotonic() + self._seconds
+        enlisted = await self._enlist(manifest, batch_id, order, until)
+        return {"enlisted": enlisted, **await self._fan(batch_id, None, until)}
+
+    async def batch(self, order: FanBatch) -> Report:
+        """Give the items of a batch their tasks."""
+        return await self._fan(order.batch_id, order.after, time.monotonic() + self._seconds)
+
+    async def sweep(self, _order: Sweep) -> Report:
+        """Find what was lost; a queue that is empty has lost all that waits for it."""
+        until = time.monotonic() + self._seconds
+        empty = [name for name in self._known.quotas if await self._is_empty(name)]
+        found = queued = 0
+        while time.monotonic() < until:
+            rows = await self.store.call("sweep_v1", most=SWEEP_ROWS, empty_quotas=empty)
+            found += len(rows)
+            queued += await self._enqueue([(UUID(row["item_id"]), row["function"]) for row in rows])
+            if len(rows) < SWEEP_ROWS:
+                break
+        return {"found": found, "queued": queued}
+
+    def _item_function(self, name: str) -> Manifest:
+        manifest = self._known.functions.get(name)
+        if manifest is None or manifest.backlog is None:
+            have = ", ".join(one.name for one in self._known.functions.values() if one.backlog)
+            raise UnknownFunction(f"no function {name!r} with a backlog; there is: {have}")
+        return manifest
+
+    async def _tell(self, manifest: Manifest, limit: int) -> Report:
+        would = await self.store.call("backlog_count_v1", backlog_view=manifest.backlog, most=limit)
+        rate = self._known.quotas[manifest.quota or ""]["requests_per_minute"]
+        return {
+            "dry_run": True,
+            "function": manifest.name,
+            "would_enlist": would,
+            "queue": manifest.quota,
+            "requests_per_minute": rate,
+            "estimated_seconds": round(would * 60 / rate),
+        }
+
+    async def _enlist(self, manifest: Manifest, batch_id: UUID, order: FanBacklog, until: float) -> int:
+        batch = {"id": str(batch_id), "function": manifest.name, "source": "backlog", "state": "open"}
+        left, enlisted, opened = order.limit, 0, False
+        async for rows in self.store.pages(manifest.backlog or "", "source_id,source_key,input", key="source_id"):
+            if not opened:
+                await self.store.insert("batches", [batch], on_conflict="id")
+                opened = True
+            entries = [entry(row["input"], manifest, source_key=row["source_key"]) for row in rows[:left]]
+            (done,) = await self.store.call(
+                "enlist_v1",
+                inputs=entries,
+                batch_id=str(batch_id),
+                function_name=manifest.name,
+                quota_name=manifest.quota,
+            )
+            left, enlisted = left - len(entries), enlisted + done["enlisted"]
+            if left <= 0:
+                break
+            if time.monotonic() > until:
+                await self._go_on(FanBacklog(function=manifest.name, limit=left, batch_id=batch_id))
+                break
+        return enlisted
+
+    async def _fan(self, batch_id: UUID, after: UUID | None, until: float) -> Report:
+        queued = 0
+        pages = self.store.pages(
+            "items", "id,function", key="id", after=str(after) if after else None,
+            batch_id=str(batch_id), state="waiting", queued_at=None,
+        )  # fmt: skip
+        async for rows in pages:
+            queued += await self._enqueue([(UUID(row["id"]), row["function"]) for row in rows])
+            last = UUID(rows[-1]["id"])
+            if time.monotonic() > until:
+                await self._go_on(FanBatch(batch_id=batch_id, after=last))
+                return {"batch_id": str(batch_id), "queued": queued, "goes_on_after": str(last)}
+        return {"batch_id": str(batch_id), "queued": queued}
+
+    async def _enqueue(self, items: Sequence[tuple[UUID, str]]) -> int:
+        """Tasks first, then the mark. Raises QueueDown when the queue takes none."""
+        deliveries = [Delivery(item_id, self._known.functions[function]) for item_id, function in items]
+        taken = await self.queue.put_all(deliveries)
+        marks = [taken[start : start + ROWS_PER_CALL] for start in range(0, len(taken), ROWS_PER_CALL)]
+        await asyncio.gather(
+            *(self.store.call("mark_queued_v1", item_ids=[str(one) for one in mark]) for mark in marks)
+        )
+        if len(taken) < len(items):
+            log.warning("not_queued", items=len(items) - len(taken), hint="the sweep will find them")
+        return len(taken)
+
+    async def _go_on(self, order: FanBatch | FanBacklog) -> None:
+        await self.messages.publish(order.model_dump(mode="json", exclude_none=True))
+
+    async def _is_empty(self, quota: str) -> bool:
+        try:
+            return await self.queue.is_empty(quota)
+        except (QueueDown, Failed):
+            return False

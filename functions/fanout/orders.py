@@ -1,0 +1,73 @@
+"""Orders: what a Pub/Sub message asks of the fan-out.
+
+{"batch_id": "..."}                                 give every item of a batch its task (from the API)
+{"function": "article", "limit": 500}               enlist a backlog, then the same (from the scheduler)
+{"function": "article", "limit": 500, "dry_run": true}   tell what that would do
+{"sweep": true}                                     put back what was lost
+"""
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+
+class _Order(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FanBatch(_Order):
+    """Give the items of a batch their tasks. `after`: go on behind this item."""
+
+    batch_id: UUID
+    after: UUID | None = None
+
+
+class FanBacklog(_Order):
+    """Enlist up to `limit` rows of a function's backlog into a batch and give them their tasks."""
+
+    function: str
+    limit: Annotated[int, Field(ge=1, le=1_000_000)] = 500
+    dry_run: bool = False
+    batch_id: UUID | None = None
+
+
+class Sweep(_Order):
+    """Find items whose task was lost and give them a new one."""
+
+    sweep: Literal[True]
+
+
+Order = FanBatch | FanBacklog | Sweep
+_ORDERS: TypeAdapter[Order] = TypeAdapter(FanBacklog | FanBatch | Sweep)
+
+
+class BadOrder(ValueError):
+    """The message is none of the above."""
+
+
+@dataclass(frozen=True)
+class Push:
+    """One Pub/Sub push: which message, and what it asks."""
+
+    message_id: str
+    order: Order
+
+
+def read_push(body: bytes) -> Push:
+    """From the wrapped push body. Raises BadOrder with what is wrong."""
+    try:
+        message: Any = json.loads(body)["message"]
+        content = json.loads(base64.b64decode(message["data"], validate=True))
+        return Push(str(message["messageId"]), _ORDERS.validate_python(content))
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        raise BadOrder(f"{'.'.join(map(str, problem['loc'][1:]))}: {problem['msg']}") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
+        raise BadOrder(
+            'the body must be a Pub/Sub push: {"message": {"messageId": ..., "data": <base64 of JSON>}}'
+        ) from error

@@ -1,0 +1,156 @@
+"""The local stack: `python -m local up | run | down`.
+
+up    start everything, print where it is, stay until Ctrl-C
+run   start everything, run the sample job through the API, show its end, stop
+down  stop a stack that runs, from wherever it was started
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import psutil
+
+from infra.manifests import BadManifest
+from local.processes import NotStarted, Processes
+from local.stack import Stack, start, wait_ready
+from local.supabase_lite import NodeMissing
+
+ROOT = Path(__file__).parent.parent
+DATA = ROOT / ".local"
+STATE = DATA / "stack.json"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m local", description=__doc__.splitlines()[0])
+    parser.add_argument("command", choices=["up", "run", "down"])
+    words = parser.parse_args()
+    if words.command == "down":
+        sys.exit(down())
+    stack = Stack(ROOT, DATA, int(os.environ.get("PIECEWORK_PORT", "8600")))
+    try:
+        sys.exit(asyncio.run(up(stack) if words.command == "up" else run(stack)))
+    except (NotStarted, NodeMissing, BadManifest) as error:
+        sys.exit(f"piecework: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@contextlib.asynccontextmanager
+async def running(stack: Stack) -> AsyncIterator[Processes]:
+    """The stack, from its start to its stop, whatever ends it."""
+    began = time.monotonic()
+    print("Starting Piecework on this machine ...", flush=True)
+    processes = Processes(stack.data / "logs")
+    try:
+        await start(stack, processes)
+        await wait_ready(stack)
+        STATE.write_text(json.dumps({"us": os.getpid(), "programs": processes.pids()}))
+        processes.watch()
+        print(f"Ready after {time.monotonic() - began:.0f} s.\n", flush=True)
+        yield processes
+    finally:
+        await processes.stop()
+        STATE.unlink(missing_ok=True)
+
+
+async def up(stack: Stack) -> int:
+    stop = stop_at_signal()
+    async with running(stack):
+        print(where(stack), "\nCtrl-C, or `make down` elsewhere, stops it.", flush=True)
+        await stop.wait()
+        print("\nStopping ...", flush=True)
+    return 0
+
+
+async def run(stack: Stack) -> int:
+    stop = stop_at_signal()
+    async with running(stack):
+        job = await asyncio.create_subprocess_exec(
+            *stack.python("cli", "run", "article", "samples/urls.txt", "--wait", "--details", "--fail-on", "none"),
+            cwd=stack.root,
+            env={**os.environ, "PIECEWORK_URL": stack.url("api")},
+        )
+        stopped = asyncio.create_task(stop.wait())
+        ended = asyncio.create_task(job.wait())
+        await asyncio.wait({stopped, ended}, return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            job.terminate()
+            return 130
+        code = await ended
+        print(f"\n{after(stack)}", flush=True)
+    return code
+
+
+def stop_at_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def where(stack: Stack) -> str:
+    asked = "the real Gemini" if os.environ.get("GEMINI_API_KEY") else "the offline model server"
+    return f"""\
+  API            {stack.url("api")}   (key in {stack.data.name}/key)
+  Supabase REST  {stack.url("supabase")}/rest/v1/article_summaries
+  Database       psql -h {stack.socket_folder()} -U postgres
+  Sample site    {stack.url("site")}
+  Model          {asked}
+  Logs           {stack.data.name}/logs/
+
+  Try            bin/piecework run article samples/urls.txt --wait
+                 bin/piecework health
+"""
+
+
+def after(stack: Stack) -> str:
+    return f"""\
+The rows are in the table article_summaries of the local database, which stays in {stack.data.name}/.
+  make up                                  starts the stack again and keeps it running
+  bin/piecework run article my-urls.txt    then runs your own list of URLs (--wait shows progress)
+  bin/piecework results BATCH --jsonl      prints what came out
+  GEMINI_API_KEY=... make up               asks the real Gemini instead of the offline server"""
+
+
+def down() -> int:
+    """Ask the stack's own process to stop; end what is left of it when it is gone."""
+    try:
+        state = json.loads(STATE.read_text())
+    except FileNotFoundError:
+        print("nothing runs")
+        return 0
+    for pid in (state["us"], *state["programs"].values()):
+        end(pid)
+    STATE.unlink(missing_ok=True)
+    stop_postgres()
+    print("stopped")
+    return 0
+
+
+def end(pid: int) -> None:
+    """End a process of ours; a foreign one that has got its number since is left alone."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(pid)
+        if str(ROOT) in " ".join([*process.cmdline(), process.cwd()]):
+            process.terminate()
+            process.wait(30)
+
+
+def stop_postgres() -> None:
+    """The server is its own daemon: it outlives a stack that was killed."""
+    pid_file = DATA / "postgres" / "postmaster.pid"
+    with contextlib.suppress(FileNotFoundError, ValueError, ProcessLookupError, IndexError):
+        os.kill(int(pid_file.read_text().splitlines()[0]), signal.SIGINT)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""The text of an answer: JSON by the schema, one value of an enum, or plain sentences."""
+
+import json
+import re
+from collections.abc import Sequence
+
+from local.gemini.images import pictures
+from local.gemini.material import Material, material
+from local.gemini.minilm import MiniLM
+from local.gemini.reading import Reading
+from local.gemini.schema import Schema
+from local.gemini.steer import count
+from local.gemini.subject import Subject
+from local.gemini.walk import fill
+from local.gemini.wire import ENUM_TYPE, JSON_TYPE, Call
+
+NOTHING = "The prompt holds no text to work on."
+_QUESTION = re.compile(r"[^.!?\n]{8,300}\?")
+_MOST_COMPARED = 80
+# JSON was asked for, but no shape: what a reader of a page wants to know.
+_DEFAULT_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "title": {"type": "string"},
+        "summary": {"type": "string"},
+        "key_points": {"type": "array", "items": {"type": "string"}},
+    },
+}
+
+
+def answer(call: Call, pages: Sequence[str], minilm: MiniLM) -> str:
+    """`pages` are texts that url_context retrieved; they then are what the answer is about."""
+    source = _source(call, pages)
+    reading = Reading(source.text, source.title)
+    subject = Subject(reading, minilm.closest, pictures=pictures(call.media))
+    if call.schema is None and call.mime_type != JSON_TYPE:
+        return _plain(source.instruction, subject, minilm)
+    value = fill(Schema.read(call.schema or _DEFAULT_SCHEMA), subject).value
+    return str(value) if call.mime_type == ENUM_TYPE else json.dumps(value, ensure_ascii=False)
+
+
+def _source(call: Call, pages: Sequence[str]) -> Material:
+    found = material(call.texts, call.system)
+    if call.reads_urls and (pages or not found.text or found.text.startswith("http")):
+        return Material("\n\n".join(pages), f"{found.instruction}\n{call.prompt}")
+    return found
+
+
+def _plain(instruction: str, subject: Subject, minilm: MiniLM) -> str:
+    reading = subject.reading
+    if not reading.sentences:
+        return " ".join(picture.described for picture in subject.pictures) or NOTHING
+    asked = Schema({"description": instruction}, {})
+    if question := _QUESTION.search(instruction):
+        return _replied(question.group(), reading, minilm)
+    if re.search(r"\bbullet|\bkey points?\b|\bstichpunkt", instruction.lower()):
+        return "\n".join(f"- {point}" for point in reading.points(count(asked, "bullets?|points?", 5)))
+    if re.search(r"\b(?:headline|title)\b", instruction.lower()) and "summar" not in instruction.lower():
+        return reading.title
+    return reading.summary(count(asked, "sentences?", 3))
+
+
+def _replied(question: str, reading: Reading, minilm: MiniLM) -> str:
+    """The sentence nearest to the question in meaning."""
+    number, _ = minilm.closest(question.strip(), reading.sentences[:_MOST_COMPARED])
+    return reading.sentences[number]

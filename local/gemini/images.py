@@ -1,0 +1,79 @@
+"""What can be measured of an image without a model: its format and size, from its first bytes."""
+
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from local.gemini.wire import Media
+
+_JPEG_SIZES = frozenset({*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)})
+
+
+@dataclass(frozen=True)
+class Picture:
+    format: str
+    width: int
+    height: int
+    size: int
+
+    @property
+    def described(self) -> str:
+        shape = f" of {self.width} x {self.height} pixels" if self.width else ""
+        return f"{self.format.upper()} image{shape}, {self.size} bytes. Nothing else was measured."
+
+
+def pictures(media: Sequence[Media]) -> tuple[Picture, ...]:
+    """What is known of every image of a request; other media are left out."""
+    return tuple(_picture(each.data) for each in media if each.mime_type.startswith("image/"))
+
+
+def _picture(data: bytes) -> Picture:
+    for kind, starts, size in (
+        ("png", b"\x89PNG\r\n\x1a\n", _png),
+        ("gif", b"GIF8", _gif),
+        ("jpeg", b"\xff\xd8", _jpeg),
+    ):
+        if data.startswith(starts):
+            return Picture(kind, *_safely(size, data), len(data))
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return Picture("webp", *_safely(_webp, data), len(data))
+    return Picture("unknown", 0, 0, len(data))
+
+
+def _safely(size: Callable[[bytes], tuple[int, int]], data: bytes) -> tuple[int, int]:
+    try:
+        return size(data)
+    except (struct.error, IndexError):
+        return 0, 0
+
+
+def _png(data: bytes) -> tuple[int, int]:
+    width, height = struct.unpack(">II", data[16:24])
+    return width, height
+
+
+def _gif(data: bytes) -> tuple[int, int]:
+    width, height = struct.unpack("<HH", data[6:10])
+    return width, height
+
+
+def _webp(data: bytes) -> tuple[int, int]:
+    if data[12:16] == b"VP8X":
+        return 1 + int.from_bytes(data[24:27], "little"), 1 + int.from_bytes(data[27:30], "little")
+    if data[12:16] == b"VP8L":
+        bits = int.from_bytes(data[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    width, height = struct.unpack("<HH", data[26:30])
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def _jpeg(data: bytes) -> tuple[int, int]:
+    """Walks the segments to the frame header, which holds the size."""
+    at = 2
+    while data[at] == 0xFF:
+        marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker in _JPEG_SIZES:
+            height, width = struct.unpack(">HH", data[at + 5 : at + 9])
+            return width, height
+        at += 2 + length
+    return 0, 0

@@ -1,0 +1,70 @@
+"""Group commit: concurrent callers share round trips.
+
+One commit is under way; whoever arrives meanwhile goes along with the next. No timer and no background flush, because
+a function's CPU stops with its last answer: every commit runs while somebody waits for it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+Entry = TypeVar("Entry")
+Answer = TypeVar("Answer")
+Commit = Callable[[Sequence[Entry]], Awaitable[Sequence[Answer]]]
+
+
+class GroupCommit(Generic[Entry, Answer]):
+    """Turns many `submit` calls into few `commit` calls of at most `most` entries, answered in the same order."""
+
+    def __init__(self, commit: Commit[Entry, Answer], *, most: int = 100) -> None:
+        self._commit = commit
+        self._most = most
+        self._waiting: list[tuple[Entry, asyncio.Future[Answer]]] = []
+        self._running: asyncio.Task[None] | None = None
+
+    async def submit(self, entry: Entry) -> Answer:
+        """Return the commit's answer for this entry, or raise what the commit raised."""
+        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((entry, answer))
+        if self._running is None:
+            self._running = asyncio.create_task(self._run())
+        return await answer
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+                await self._answer(group)
+        finally:
+            self._running = None
+
+    async def _answer(self, group: list[tuple[Entry, asyncio.Future[Answer]]]) -> None:
+        try:
+            answers = await self._commit([entry for entry, _ in group])
+        except Exception as error:  # noqa: BLE001 - whatever it is, each waiting caller is told
+            for _, waiting in group:
+                if not waiting.done():
+                    waiting.set_exception(error)
+            return
+        for (_, waiting), answer in zip(group, answers, strict=True):
+            if not waiting.done():
+                waiting.set_result(answer)
+
+
+async def commit_apart(
+    commit: Commit[Entry, Answer],
+    entries: Sequence[Entry],
+    refusal: type[Exception],
+    refused: Callable[[Entry, Exception], Awaitable[Answer]],
+) -> list[Answer]:
+    """Commit; where `refusal` is raised, halve until the bad entry stands alone, and let `refused` answer for it."""
+    try:
+        return list(await commit(entries))
+    except refusal as error:
+        if len(entries) == 1:
+            return [await refused(entries[0], error)]
+    middle = len(entries) // 2
+    return [
+        *await commit_apart(commit, entries[:middle], refusal, refused),
+        *await commit_apart(commit, entries[middle:], refusal, refused),
+    ]

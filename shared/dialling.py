@@ -1,0 +1,166 @@
+"""How the outside is dialled: resolve, refuse what is not global unicast, connect to what was checked.
+
+The check stands where the socket is opened, so a redirect meets it like a first request does, and a name that
+answers differently the second time (DNS rebinding) is never asked a second time.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address
+from typing import Any
+
+import httpcore
+import httpx
+
+from shared.addresses import special_kind
+from shared.errors import DomainFailed, Rejected
+
+Resolve = Callable[[str], Awaitable[Sequence[str]]]
+
+# Where web pages are served. Anything else on a public host would make us a port scanner, or a mail sender.
+PORTS = frozenset({80, 443, 8080, 8443})
+ADDRESSES_TRIED = 2
+
+
+class SystemResolver:
+    """Asks the system's resolver, in threads of its own: a name that hangs holds up no other work."""
+
+    def __init__(self, threads: int = 16) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
+
+    async def __call__(self, host: str) -> list[str]:
+        """The host's addresses, IPv4 first: Cloud Run has no way out over IPv6. Raises socket.gaierror."""
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(self._threads, _look_up, host)
+        return sorted(dict.fromkeys(found), key=lambda address: ":" in address)
+
+
+def _look_up(host: str) -> list[str]:
+    return [str(answer[4][0]) for answer in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)]
+
+
+class GuardedBackend(httpcore.AsyncNetworkBackend):
+    """Opens TCP connections to global unicast addresses only. TLS and Host keep the name.
+
+    `sample_site` ("127.0.0.1:8605", normally empty) is dialled for every host under the reserved .test.
+    """
+
+    def __init__(self, resolve: Resolve, dial: httpcore.AsyncNetworkBackend, sample_site: str = "") -> None:
+        self._resolve = resolve
+        self._dial = dial
+        self._sample_site = sample_site
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's interface
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Raises Rejected("blocked_address"), DomainFailed("dns" or "dns_down"), httpcore's ConnectError."""
+        if self._sample_site and is_sample(host):
+            name, _, sample_port = self._sample_site.rpartition(":")
+            return await self._dial.connect_tcp(name, int(sample_port), timeout, local_address, socket_options)
+        check_port(host, port)
+        addresses = (await self._allowed(host))[:ADDRESSES_TRIED]
+        share = None if timeout is None else timeout / len(addresses)
+        for address in addresses[:-1]:
+            try:
+                return await self._dial.connect_tcp(address, port, share, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout):
+                continue
+        return await self._dial.connect_tcp(addresses[-1], port, share, local_address, socket_options)
+
+    async def sleep(self, seconds: float) -> None:
+        await self._dial.sleep(seconds)
+
+    async def _allowed(self, host: str) -> Sequence[str]:
+        """The host's addresses, all of them checked. One bad address refuses the host: a name that mixes
+        public and private is an attack or a mistake, and its good half is whichever its owner puts first.
+        """
+        addresses = [host] if _is_literal(host) else await self._addresses(host)
+        for address in addresses:
+            if kind := special_kind(address):
+                raise Rejected("blocked_address", _blocked(host, address, kind))
+        return addresses
+
+    async def _addresses(self, host: str) -> Sequence[str]:
+        try:
+            addresses = await self._resolve(host)
+        except socket.gaierror as error:
+            if error.errno == socket.EAI_AGAIN:
+                raise DomainFailed("dns_down", f"The name {host} could not be looked up just now.") from error
+            raise DomainFailed("dns", f"The name {host} does not exist.") from error
+        except UnicodeError as error:
+            raise Rejected("bad_input", f"{host} is not a host name; check its spelling.") from error
+        if not addresses:
+            raise DomainFailed("dns", f"The name {host} has no address.")
+        return addresses
+
+
+class GuardedTransport(httpx.AsyncBaseTransport):
+    """httpx over an httpcore pool whose connections a GuardedBackend opens; errors stay httpcore's."""
+
+    def __init__(self, backend: GuardedBackend) -> None:
+        # No limit here: the instance's concurrency is one, and waiting for a slot looks like a slow domain.
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=httpx.create_ssl_context(trust_env=False),
+            max_connections=None,
+            max_keepalive_connections=20,
+            keepalive_expiry=5.0,
+            network_backend=backend,
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        answer = await self._pool.handle_async_request(
+            httpcore.Request(
+                request.method,
+                httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+                headers=request.headers.raw,
+                extensions=request.extensions,
+            )
+        )
+        return httpx.Response(answer.status, headers=answer.headers, stream=_Stream(answer))
+
+    async def aclose(self) -> None:
+        await self._pool.aclose()
+
+
+class _Stream(httpx.AsyncByteStream):
+    def __init__(self, answer: httpcore.Response) -> None:
+        self._answer = answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._answer.aiter_stream():
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._answer.aclose()
+
+
+def is_sample(host: str) -> bool:
+    """Whether the host is under .test, which no public name ever is (RFC 6761)."""
+    return host.lower().rstrip(".").endswith(".test")
+
+
+def check_port(host: str, port: int) -> None:
+    if port not in PORTS:
+        allowed = ", ".join(str(allowed) for allowed in sorted(PORTS))
+        raise Rejected("blocked_address", f"{host}:{port} was not dialled: pages are read from ports {allowed}.")
+
+
+def _is_literal(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _blocked(host: str, address: str, kind: str) -> str:
+    shown = host if host == address else f"{host} ({address})"
+    return f"{shown} is not a public address but {kind}; only hosts on the public Internet are read."

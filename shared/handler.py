@@ -1,0 +1,239 @@
+"""The handler: one task in, one answer out.
+
+Cloud Tasks POST {"item_id"} -> who calls? -> claim -> work -> keep -> (a new task, for later) -> answer, one log line
+
+The answer tells the queue one thing only: 200, this task is finished with; 500, send it again. What became of the item
+is in the database.
+"""
+
+import asyncio
+import functools
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
+
+from shared.breakers import health
+from shared.errors import Deferred, Failed, Outcome, Overloaded, Rejected, StoreDown, Unchanged
+from shared.identity import Unauthorized
+from shared.items import Claim, ClaimRequest, Ended, Kept
+from shared.manifest import manifests
+from shared.queue import Delivery
+from shared.services import Engine, Services
+from shared.settings import settings
+from shared.telemetry import log, trace_of
+
+Item = TypeVar("Item", bound=BaseModel)
+Work = Callable[[Item, Services], Awaitable[BaseModel]]
+Handle = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One delivery, as its headers and body tell it."""
+
+    item_id: UUID
+    queue: str
+    retry: int
+    trace_id: str
+    traceparent: str
+
+
+def item_handler(model: type[Item], *, version: str) -> Callable[[Work[Item]], Handle]:
+    """Make `async def work(item, services) -> row` the entry point of its function.
+
+    `version` names the prompt (or the rules) a result was made with: another one makes results anew.
+    """
+
+    def decorate(work: Work[Item]) -> Handle:
+        name = work.__module__.split(".")[1]
+
+        @functools.cache
+        def engine_of(_loop: asyncio.AbstractEventLoop) -> Engine:
+            return Engine(settings(), manifests().functions[name], version)
+
+        async def handle(request: Request) -> Response:
+            return await answer(request, engine_of(asyncio.get_running_loop()), model, work)
+
+        # Functions Framework finds the entry point by its name.
+        handle.__name__ = handle.__qualname__ = "handle"
+        return handle
+
+    return decorate
+
+
+async def answer(request: Request, engine: Engine, model: type[Item], work: Work[Item]) -> Response:
+    """Check the caller and the payload; then the item's way."""
+    try:
+        await engine.callers.check(
+            request.headers.get("authorization"),
+            audience=engine.settings.function_urls[engine.manifest.name],
+            email=engine.settings.tasks_service_account,
+        )
+        task = read_task(request, await request.body())
+    except Unauthorized as error:
+        log.warning("unauthorized", function=engine.manifest.name, error=str(error))
+        return PlainTextResponse(str(error), error.status)
+    except Rejected as error:
+        # 4xx would be tried again for ever; there is no item that could be lost.
+        log.error("bad_task", function=engine.manifest.name, error=error.detail)
+        return PlainTextResponse(f"dropped: {error.detail}")
+    return await follow(task, engine, model, work)
+
+
+def read_task(request: Request, body: bytes) -> Task:
+    try:
+        item_id = UUID(json.loads(body)["item_id"])
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Rejected("bad_task", 'the body must be {"item_id": "<uuid>"}') from error
+    trace_id, traceparent = trace_of(request.headers.get("traceparent"))
+    retry = request.headers.get("x-cloudtasks-taskretrycount", "0")
+    return Task(
+        item_id,
+        request.headers.get("x-cloudtasks-queuename", ""),
+        int(retry) if retry.isdecimal() else 0,
+        trace_id,
+        traceparent,
+    )
+
+
+async def follow(task: Task, engine: Engine, model: type[Item], work: Work[Item]) -> Response:
+    """One delivery from claim to answer. Whatever fails on the way, the queue sends the task again."""
+    started = time.monotonic()
+    claim = Claim(task.item_id, uuid4(), "unknown")
+    ended = kept = None
+    try:
+        claim = await engine.claims.submit(ClaimRequest(task.item_id, claim.holder))
+        if claim.decision == "run":
+            ended = await attempt(claim, engine, model, work)
+            kept = await keep(ended, engine, started)
+        wait = ended.rest_seconds if ended else claim.wait if claim.decision == "rest" else None
+        if wait is not None and (kept is None or kept.state == "waiting"):
+            at = datetime.now(UTC) + timedelta(seconds=wait)
+            await engine.queue.put(Delivery(task.item_id, engine.manifest, at, task.traceparent))
+    except Failed as error:
+        before = ended or Ended(task.item_id, claim.holder, "failed")
+        ended = replace(before, outcome="failed", reason=error.reason, error=error.detail)
+        kept = None
+    tell(task, claim, ended, kept, engine, time.monotonic() - started)
+    outcome = ended.outcome if ended else claim.decision
+    again = outcome == "failed" and (kept is None or kept.state == "waiting")
+    return PlainTextResponse(outcome, 500 if again else 200)
+
+
+async def attempt(claim: Claim, engine: Engine, model: type[Item], work: Work[Item]) -> Ended:
+    """Do the work within its time; how it ended, as a value."""
+    services = Services(engine, claim)
+    started = time.monotonic()
+    error: BaseException | None = None
+    row: dict[str, Any] | None = None
+    try:
+        async with asyncio.timeout(engine.manifest.work_seconds):
+            item = read_input(model, claim)
+            row = (await work(item, services)).model_dump(mode="json")
+    except Outcome as outcome:
+        error = outcome
+    except TimeoutError:
+        error = Failed("timeout", f"The work took longer than {engine.manifest.work_seconds:g} s")
+    except Exception as unforeseen:  # noqa: BLE001 - an attempt always ends with an outcome
+        log.exception("unforeseen", function=engine.manifest.name, item_id=str(claim.item_id))
+        error = Failed("unforeseen", f"{type(unforeseen).__name__}: {unforeseen}"[:500])
+    return ending(claim, services, engine, error, row, time.monotonic() - started)
+
+
+def read_input(model: type[Item], claim: Claim) -> Item:
+    try:
+        return model.model_validate(claim.input)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, problem["loc"])) or "input"
+        raise Rejected("bad_input", f"{where}: {problem['msg']}") from error
+
+
+def ending(  # noqa: PLR0913
+    claim: Claim,
+    services: Services,
+    engine: Engine,
+    error: BaseException | None,
+    row: dict[str, Any] | None,
+    seconds: float,
+) -> Ended:
+    """The attempt as keep_v1 takes it."""
+    ended = Ended(
+        claim.item_id,
+        claim.holder,
+        "done",
+        result=row,
+        validators=services.validators or None,
+        spent=services.spent,
+        seconds=seconds,
+        upstreams=health(
+            error,
+            domain=claim.domain,
+            quota=engine.manifest.quota,
+            fetched=services.fetched,
+            asked=services.asked,
+        ),
+    )
+    match error:
+        case None:
+            return ended
+        case Unchanged():
+            return replace(ended, unchanged=error.result_id, reason=error.reason, validators=dict(claim.validators))
+        case Outcome():
+            ended = replace(ended, outcome=error.name, reason=error.reason, error=error.detail or None, validators=None)
+    match error:
+        case Deferred():
+            rest = max(0.0, (error.until - datetime.now(UTC)).total_seconds())
+            return replace(ended, rest_seconds=rest, memo=error.memo)
+        case Overloaded():
+            return replace(ended, rest_seconds=error.seconds)
+    return ended
+
+
+async def keep(ended: Ended, engine: Engine, started: float) -> Kept:
+    """Keep it while the request lasts: the work may have been paid for, and a database that is late comes back."""
+    left = engine.manifest.timeout_seconds - (time.monotonic() - started) - 10
+    async for trial in AsyncRetrying(
+        retry=retry_if_exception_type(StoreDown),
+        stop=stop_after_delay(max(left, 1)),
+        wait=wait_exponential_jitter(initial=0.5, max=10),
+        reraise=True,
+    ):
+        with trial:
+            return await engine.keeps.submit(ended)
+    raise StoreDown("unreachable")
+
+
+def tell(  # noqa: PLR0913
+    task: Task, claim: Claim, ended: Ended | None, kept: Kept | None, engine: Engine, seconds: float
+) -> None:
+    """One line per delivery."""
+    outcome = ended.outcome if ended else claim.decision
+    write = log.warning if outcome in {"failed", "dead", "overloaded"} else log.info
+    write(
+        "item",
+        **{"logging.googleapis.com/trace": f"projects/{engine.settings.project_id}/traces/{task.trace_id}"},
+        function=engine.manifest.name,
+        item_id=str(task.item_id),
+        batch_id=str(claim.batch_id) if claim.batch_id else None,
+        queue=task.queue,
+        delivery=task.retry + 1,
+        attempt=claim.attempt,
+        outcome=outcome,
+        state=kept.state if kept else None,
+        reason=ended.reason if ended else claim.reason,
+        error=ended.error if ended else None,
+        seconds=round(seconds, 3),
+        tokens_in=ended.spent.tokens_in if ended else 0,
+        tokens_out=ended.spent.tokens_out if ended else 0,
+        cost_usd=ended.spent.cost_usd if ended else 0.0,
+    )

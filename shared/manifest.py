@@ -1,0 +1,54 @@
+"""The manifest a function was deployed with: manifest.json beside its code, made by the bundle."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+FILE = Path(__file__).parent.parent / "manifest.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One function; the keys are explained in functions/defaults.yaml."""
+
+    name: str
+    kind: str
+    quota: str | None
+    table: str | None
+    backlog: str | None
+    url_field: str | None
+    model: str | None
+    reserve_tokens: int
+    max_attempts: int
+    patience_seconds: float
+    cache_days: float
+    work_seconds: float
+    timeout_seconds: float
+    lease_seconds: float
+    dispatch_deadline_seconds: float
+
+
+@dataclass(frozen=True)
+class Manifests:
+    functions: Mapping[str, Manifest]
+    quotas: Mapping[str, Mapping[str, Any]]
+
+    @staticmethod
+    def of(content: Mapping[str, Any]) -> "Manifests":
+        """From the content of manifest.json, as infra.manifests resolves it."""
+        known = {field.name for field in fields(Manifest)}
+        functions = {
+            name: Manifest(**{key: value for key, value in given.items() if key in known})
+            for name, given in content["functions"].items()
+        }
+        return Manifests(MappingProxyType(functions), MappingProxyType(content["quotas"]))
+
+
+@cache
+def manifests() -> Manifests:
+    """All manifests this bundle was made with."""
+    return Manifests.of(json.loads(FILE.read_text()))

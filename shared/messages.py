@@ -1,0 +1,52 @@
+"""Messages to the fan-out over Pub/Sub."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from shared.channels import channel
+from shared.errors import Failed
+from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from google.pubsub_v1 import PublisherAsyncClient
+
+SECONDS = 20.0
+
+
+class TopicDown(Failed):
+    """Pub/Sub did not take the message."""
+
+
+class Messages:
+    """A Pub/Sub publisher, made at the first message."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client: PublisherAsyncClient | None = None
+
+    async def publish(self, message: Mapping[str, Any]) -> None:
+        """Return once the topic has it. Raises TopicDown."""
+        from google.api_core.exceptions import GoogleAPICallError  # noqa: PLC0415 - heavy, not for the first answer
+
+        topic = f"projects/{self._settings.project_id}/topics/{self._settings.fanout_topic}"
+        from google.pubsub_v1 import PubsubMessage  # noqa: PLC0415
+
+        body = PubsubMessage(data=json.dumps(message).encode())
+        try:
+            await self._publisher().publish(topic=topic, messages=[body], timeout=SECONDS)
+        except GoogleAPICallError as error:
+            raise TopicDown("topic_down", f"Pub/Sub did not take a message for {topic}: {error}") from error
+
+    def _publisher(self) -> "PublisherAsyncClient":
+        if self._client is None:
+            # The generated async client: the hand-written one brings threads and batching that nothing here needs.
+            from google.pubsub_v1 import PublisherAsyncClient  # noqa: PLC0415
+            from google.pubsub_v1.services.publisher.transports import (  # noqa: PLC0415
+                PublisherGrpcAsyncIOTransport,
+            )
+
+            self._client = PublisherAsyncClient(
+                transport=channel(self._settings.pubsub_endpoint, PublisherGrpcAsyncIOTransport)
+            )
+        return self._client

@@ -1,0 +1,158 @@
+"""Services: what the work on one item may use, and what it has cost so far.
+
+An Engine is one process's clients for one function, made at the first request and never at import: the framework
+imports, then forks. Services is one attempt's view of it: it waits for the attempt's slot before the metered call,
+checks the deadline, and notes which upstreams answered.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from shared.batching import GroupCommit, commit_apart
+from shared.errors import Deferred, Failed, Unchanged
+from shared.fetching import Fetcher
+from shared.gemini import Answer, Gemini
+from shared.identity import Callers
+from shared.items import Claim, ClaimRequest, Ended, Kept, Spent
+from shared.manifest import Manifest
+from shared.pages import Page
+from shared.queue import Queue
+from shared.settings import Settings
+from shared.store import RowRefused, Store
+
+Value = TypeVar("Value", bound=BaseModel)
+
+# How late a metered call may leave after its slot. Later, and it would crowd somebody else's: claim another one.
+SLOT_GRACE_SECONDS = 0.25
+# No metered call is begun with less than this left: its answer could not be kept.
+LEAST_SECONDS = 5.0
+
+
+class Engine:
+    """The clients of one function in one process, and its two shared round trips: claim and keep."""
+
+    def __init__(self, settings: Settings, manifest: Manifest, version: str) -> None:
+        self.settings = settings
+        self.manifest = manifest
+        self.model = settings.gemini_model or manifest.model or ""
+        self.variant = f"{version}/{self.model}"
+        self.store = Store.of(settings)
+        self.queue = Queue(settings)
+        self.callers = Callers(settings.oidc_issuer)
+        self.fetcher = Fetcher(user_agent=settings.user_agent, sample_site=settings.sample_site)
+        self.gemini = Gemini(settings)
+        self.claims: GroupCommit[ClaimRequest, Claim] = GroupCommit(self._claim)
+        self.keeps: GroupCommit[Ended, Kept] = GroupCommit(self._keep)
+
+    async def _claim(self, requests: Sequence[ClaimRequest]) -> Sequence[Claim]:
+        return await self.store.claim(requests, self.manifest, self.variant)
+
+    async def _keep(self, ended: Sequence[Ended]) -> Sequence[Kept]:
+        # One bad row must not sink its group: halve until it stands alone.
+        return await commit_apart(self._keep_all, ended, RowRefused, self._keep_without_row)
+
+    async def _keep_all(self, ended: Sequence[Ended]) -> list[Kept]:
+        return await self.store.keep(ended, self.manifest)
+
+    async def _keep_without_row(self, one: Ended, error: Exception) -> Kept:
+        dead = Ended(one.item_id, one.holder, "dead", "row_refused", str(error), spent=one.spent, seconds=one.seconds)
+        (kept,) = await self.store.keep([dead], self.manifest)
+        return kept
+
+
+class Services:
+    """What the work on one item may use."""
+
+    def __init__(self, engine: Engine, claim: Claim) -> None:
+        self.claim = claim
+        self.attempt = claim.attempt
+        self.memo = claim.memo
+        self.spent = Spent()
+        self.fetched = False
+        self.asked = False
+        self.validators: dict[str, str | None] = {}
+        self.gemini = Questions(self, engine)
+        self._engine = engine
+        self._deadline = time.monotonic() + engine.manifest.work_seconds
+
+    async def fetch(self, url: str, *, accept: str, max_bytes: int, seconds: float = 20.0) -> Page:
+        """The page, guarded and bounded. Asks only for what changed where an earlier result is known.
+
+        Raises Unchanged, and what Fetcher.fetch raises.
+        """
+        before = self.claim.validators
+        page = await self._engine.fetcher.fetch(
+            url,
+            accept=accept,
+            max_bytes=max_bytes,
+            seconds=min(seconds, self.seconds_left()),
+            etag=before.get("etag"),
+            last_modified=before.get("last_modified"),
+        )
+        self.fetched = True
+        if page.not_modified and "result_id" in before:
+            raise Unchanged(UUID(before["result_id"]))
+        self.validators |= {"etag": page.etag, "last_modified": page.last_modified}
+        return page
+
+    def unless_unchanged(self, content_hash: str) -> None:
+        """Raises Unchanged when an earlier result was made from the same content: nothing is paid twice."""
+        before = self.claim.validators
+        if before.get("content_hash") == content_hash and "result_id" in before:
+            raise Unchanged(UUID(before["result_id"]))
+        self.validators["content_hash"] = content_hash
+
+    def again(self, **memo: Any) -> NoReturn:
+        """End this dispatch and have another one at once, which finds `memo`. No attempt is spent."""
+        raise Deferred(datetime.now(UTC), "next_step", memo=memo)
+
+    def seconds_left(self) -> float:
+        return self._deadline - time.monotonic()
+
+    def spend(self, spent: Spent) -> None:
+        self.spent += spent
+        self.asked = True
+
+
+class Questions:
+    """The metered call of one attempt: at most one, in its slot."""
+
+    def __init__(self, services: Services, engine: Engine) -> None:
+        self._services = services
+        self._engine = engine
+        self._slot = time.monotonic() + services.claim.wait
+        self._used = False
+
+    async def ask(self, instruction: str, content: str, *, into: type[Value], read_url: bool = False) -> Answer[Value]:
+        """Ask the function's model once; the answer as `into`. Raises what Gemini.ask raises, and Deferred."""
+        if self._used:
+            raise Failed("second_call", "One dispatch makes at most one metered call: chain a second task instead")
+        await self._wait_for_slot()
+        seconds = self._services.seconds_left()
+        if seconds < LEAST_SECONDS:
+            raise Failed("out_of_time", f"{seconds:.0f} s left before the deadline are too few for a metered call")
+        self._used = True
+        return await self._engine.gemini.ask(
+            self._engine.model, instruction, content, into,
+            seconds=seconds, spend=self._services.spend, read_url=read_url,
+        )  # fmt: skip
+
+    async def _wait_for_slot(self) -> None:
+        if time.monotonic() > self._slot + SLOT_GRACE_SECONDS:
+            await self._renew()
+        await asyncio.sleep(max(0.0, self._slot - time.monotonic()))
+
+    async def _renew(self) -> None:
+        """The work took longer than its slot: claim again, under the same holder, for a new one."""
+        claim = self._services.claim
+        renewed = await self._engine.claims.submit(ClaimRequest(claim.item_id, claim.holder))
+        if renewed.decision != "run":
+            until = datetime.now(UTC) + timedelta(seconds=renewed.wait)
+            raise Deferred(until, renewed.reason or renewed.decision)
+        self._slot = time.monotonic() + renewed.wait

@@ -1,0 +1,187 @@
+"""The store: Supabase, spoken to by SQL functions (rpc) and keyset pages.
+
+Errors are renamed here once: what the database did not like about the data is RowRefused, all else StoreDown.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+import httpx
+from postgrest import APIError, AsyncPostgrestClient, ReturnMethod
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
+
+from shared.errors import StoreDown
+from shared.items import Claim, ClaimRequest, Ended, Kept
+from shared.manifest import Manifest
+from shared.settings import Settings
+
+# A statement ends after 8 s by Supabase's own timeout; the rest is for a pooler that is slow to hand out a connection.
+ANSWER_SECONDS = 15.0
+ROWS_PER_CALL = 500
+# SQLSTATE classes that speak of the data: data exception, integrity constraint, cardinality.
+DATA_CLASSES = ("21", "22", "23")
+
+
+class RowRefused(Exception):
+    """The database refused the data itself; sending it again would be refused again."""
+
+
+class Store:
+    """A connection pool to Supabase. Every call is safe to repeat: each is tried once more on a fresh connection."""
+
+    def __init__(self, url: str, key: str, *, seconds: float = ANSWER_SECONDS) -> None:
+        headers = {"apikey": key}
+        if key.startswith("eyJ"):  # a legacy service_role JWT is wanted as a bearer token too
+            headers["Authorization"] = f"Bearer {key}"
+        self._url = url.rstrip("/")
+        # HTTP/1.1: an idle HTTP/2 connection that the server closed fails the next request.
+        self._http = httpx.AsyncClient(
+            headers=headers,
+            timeout=httpx.Timeout(seconds, connect=5.0),
+            limits=httpx.Limits(max_connections=20),
+        )
+        self._client = AsyncPostgrestClient(
+            f"{self._url}/rest/v1", headers=headers, http_client=self._http, retry_enabled=False
+        )
+
+    @staticmethod
+    def of(settings: Settings) -> "Store":
+        return Store(settings.supabase_url, settings.supabase_secret_key.get_secret_value())
+
+    async def call(self, function: str, **arguments: Any) -> Any:
+        """Call a SQL function; its rows, or its value. Raises RowRefused, StoreDown."""
+        return await self._execute(lambda: self._client.rpc(function, arguments))
+
+    async def select(self, table: str, columns: str = "*", **equal: Any) -> list[dict[str, Any]]:
+        """The rows of `table` where each named column has its value. At most 1,000: use `pages` for more."""
+        rows: list[dict[str, Any]] = await self._execute(
+            lambda: _where(self._client.from_(table).select(columns), equal)
+        )
+        return rows
+
+    async def insert(self, table: str, rows: Sequence[Mapping[str, Any]], *, on_conflict: str = "") -> None:
+        """Insert rows (all with the same keys), leaving those that are there already as they are."""
+        for start in range(0, len(rows), ROWS_PER_CALL):
+            chunk = [dict(row) for row in rows[start : start + ROWS_PER_CALL]]
+            await self._execute(
+                lambda chunk=chunk: self._client.from_(table).upsert(
+                    chunk, on_conflict=on_conflict, ignore_duplicates=True, returning=ReturnMethod.minimal
+                )
+            )
+
+    async def update(self, table: str, values: Mapping[str, Any], **equal: Any) -> list[dict[str, Any]]:
+        """Set `values` where each named column has its value; the rows as they are now."""
+        rows: list[dict[str, Any]] = await self._execute(
+            lambda: _where(self._client.from_(table).update(dict(values)), equal)
+        )
+        return rows
+
+    async def pages(
+        self,
+        table: str,
+        columns: str,
+        *,
+        key: str,
+        after: Any = None,
+        size: int = ROWS_PER_CALL,
+        **equal: Any,
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        """Pages of rows in the order of the unique column `key`. Page 10,000 costs what page 1 does."""
+        while True:
+
+            def query(after: Any = after) -> Any:
+                found = _where(self._client.from_(table).select(columns), equal).order(key).limit(size)
+                return found if after is None else found.gt(key, after)
+
+            rows = await self._execute(query)
+            if rows:
+                yield rows
+            if len(rows) < size:
+                return
+            after = rows[-1][key]
+
+    async def newest(
+        self, table: str, columns: str, limit: int, before: Any = None, **equal: Any
+    ) -> list[dict[str, Any]]:
+        """Up to `limit` rows by falling id, from `before` on."""
+
+        def query() -> Any:
+            found = _where(self._client.from_(table).select(columns), equal).order("id", desc=True).limit(limit)
+            return found if before is None else found.lt("id", str(before))
+
+        rows: list[dict[str, Any]] = await self._execute(query)
+        return rows
+
+    async def claim(self, requests: Sequence[ClaimRequest], manifest: Manifest, variant: str) -> list[Claim]:
+        """One decision per request, in their order. See claim_v1."""
+        rows = await self.call(
+            "claim_v1",
+            claims=[request.as_json() for request in requests],
+            function_name=manifest.name,
+            quota_name=manifest.quota,
+            variant=variant,
+            reserve_tokens=manifest.reserve_tokens,
+            lease_seconds=manifest.lease_seconds,
+            patience_seconds=manifest.patience_seconds,
+            max_attempts=manifest.max_attempts,
+            cache_seconds=manifest.cache_days * 86400,
+        )
+        claims = {(row["item_id"], row["holder"]): Claim.of(row) for row in rows}
+        return [claims[str(request.item_id), str(request.holder)] for request in requests]
+
+    async def keep(self, ended: Sequence[Ended], manifest: Manifest) -> list[Kept]:
+        """Return once all of it is durable. See keep_v1."""
+        rows = await self.call(
+            "keep_v1",
+            results=[one.as_json() for one in ended],
+            function_name=manifest.name,
+            quota_name=manifest.quota,
+            result_table=manifest.table,
+            reserve_tokens=manifest.reserve_tokens,
+            max_attempts=manifest.max_attempts,
+        )
+        kept = {(row["item_id"], row["holder"]): Kept.of(row) for row in rows}
+        return [
+            kept.get(
+                (str(one.item_id), str(one.holder)),
+                Kept(one.item_id, accepted=False, state="unknown", attempts=0),
+            )
+            for one in ended
+        ]
+
+    async def check(self) -> None:
+        """Raises StoreDown with a sentence on what is wrong: address, key, or migrations that were not applied."""
+        await self.call("mark_queued_v1", item_ids=[])
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def _execute(self, query: Any) -> Any:
+        try:
+            async for attempt in AsyncRetrying(
+                stop=stop_after_attempt(2), retry=retry_if_exception_type(httpx.TransportError), reraise=True
+            ):
+                with attempt:
+                    return (await query().execute()).data
+        except httpx.TransportError as error:
+            raise StoreDown(
+                f"Supabase did not answer at {self._url} ({type(error).__name__}): check SUPABASE_URL and the project"
+            ) from error
+        except APIError as error:
+            raise self._renamed(error) from error
+
+    def _renamed(self, error: APIError) -> Exception:
+        code, message = error.code or "", error.message or "no message"
+        if code[:2] in DATA_CLASSES:
+            return RowRefused(f"{message} ({code})")
+        if code in {"401", "42501", "PGRST301"} or "API key" in message:
+            return StoreDown(f"Supabase refused the key ({message}): check SUPABASE_SECRET_KEY")
+        if code in {"PGRST202", "PGRST205", "42883", "42P01"}:
+            return StoreDown(f"{message}: apply supabase/migrations to {self._url}")
+        return StoreDown(f"Supabase at {self._url}: {message} ({code or 'no code'})")
+
+
+def _where(query: Any, equal: Mapping[str, Any]) -> Any:
+    for column, value in equal.items():
+        query = query.is_(column, "null") if value is None else query.eq(column, value)
+    return query

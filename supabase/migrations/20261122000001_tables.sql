@@ -1,0 +1,185 @@
+-- What Piecework knows: batches of items, their attempts and results, and the state of every upstream.
+-- Only the service role reads or writes; row level security stands everywhere with no policy, so nobody else sees a row.
+
+-- Time-ordered ids (UUID version 7), so that a million inserts land at the end of the index. Built in from Postgres 18 on.
+create function public.new_id() returns uuid
+language sql volatile as $$
+  select encode(
+    set_byte(
+      overlay(
+        uuid_send(gen_random_uuid())
+        placing substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
+        from 1 for 6
+      ),
+      6,
+      112 | (get_byte(uuid_send(gen_random_uuid()), 0) & 15)
+    ),
+    'hex'
+  )::uuid
+$$;
+
+create table public.api_keys (
+  id uuid primary key default public.new_id(),
+  name text not null check (name <> ''),
+  key_hash text not null unique check (key_hash ~ '^[0-9a-f]{64}$'),
+  created_at timestamptz not null default now(),
+  revoked_at timestamptz
+);
+comment on table public.api_keys is 'Callers of the API. Only the SHA-256 of a key is kept.';
+
+create table public.batches (
+  id uuid primary key default public.new_id(),
+  function text not null,
+  source text not null check (source in ('items', 'backlog')),
+  owner uuid references public.api_keys (id),
+  state text not null default 'accepting' check (state in ('accepting', 'open', 'cancelled')),
+  idempotency_key text,
+  body_hash text,
+  options jsonb not null default '{}',
+  duplicates integer not null default 0,
+  created_at timestamptz not null default now(),
+  -- The fan-out's heartbeat: the sweep leaves a batch alone while its own fan-out is at work.
+  fanned_at timestamptz,
+  unique (owner, idempotency_key)
+);
+create index batches_newest on public.batches (owner, id desc);
+comment on column public.batches.state is
+  'accepting: items are still coming in; open: complete, progress is counted from its items';
+
+create table public.quotas (
+  name text primary key,
+  requests_per_minute double precision not null check (requests_per_minute > 0),
+  tokens_per_minute double precision check (tokens_per_minute > 0),
+  max_concurrent integer not null default 40 check (max_concurrent > 0),
+  -- When the next request, and the next token, may go out; see pace in claim_v1.
+  request_slot timestamptz not null default '-infinity',
+  token_slot timestamptz not null default '-infinity',
+  -- When to send back what came too early.
+  tail timestamptz not null default '-infinity',
+  rests_until timestamptz not null default '-infinity',
+  rest_reason text
+);
+comment on table public.quotas is 'One upstream limit each, written in functions/quotas.yaml, and where its pace stands.';
+
+create table public.breakers (
+  name text primary key check (name ~ '^(domain|quota):.+'),
+  state text not null default 'closed' check (state in ('closed', 'open', 'half_open')),
+  failures integer not null default 0,
+  successes integer not null default 0,
+  window_ends timestamptz not null,
+  rests_until timestamptz not null default '-infinity',
+  probe_holder uuid,
+  probe_until timestamptz,
+  reason text
+);
+comment on table public.breakers is 'Upstreams that failed lately. A healthy upstream has no row.';
+
+create table public.items (
+  id uuid primary key default public.new_id(),
+  batch_id uuid not null references public.batches (id) on delete cascade,
+  function text not null,
+  quota text not null references public.quotas (name),
+  state text not null default 'waiting'
+    check (state in ('waiting', 'running', 'done', 'skipped', 'dead', 'cancelled')),
+  attempts integer not null default 0,
+  input jsonb not null,
+  input_key text not null,
+  domain text,
+  custom_id text,
+  source_key text,
+  fresh boolean not null default false,
+  memo jsonb not null default '{}',
+  created_at timestamptz not null default now(),
+  -- Since when a task stands for the item in its queue; null: it still needs one.
+  queued_at timestamptz,
+  not_before timestamptz,
+  leased_until timestamptz,
+  finished_at timestamptz,
+  holder uuid,
+  fingerprint text,
+  -- The item whose row is this one's result: itself, or an earlier one with the same fingerprint.
+  result_id uuid,
+  reason text,
+  error text,
+  validators jsonb,
+  tokens_in bigint not null default 0,
+  tokens_out bigint not null default 0,
+  cost_usd numeric(14, 8) not null default 0,
+  unique (batch_id, input_key)
+);
+create index items_of_batch on public.items (batch_id, id);
+create index items_progress on public.items (batch_id, state, finished_at);
+create index items_live on public.items (function, input_key) where state in ('waiting', 'running');
+create index items_unqueued on public.items (batch_id, id) where state = 'waiting' and queued_at is null;
+create index items_queued on public.items (quota, queued_at) where state = 'waiting' and queued_at is not null;
+create index items_leased on public.items (leased_until) where state = 'running';
+create index items_kept on public.items (fingerprint, finished_at) where state = 'done';
+create unique index items_source on public.items (function, source_key)
+  where source_key is not null and state <> 'cancelled';
+
+create table public.attempts (
+  item_id uuid not null references public.items (id) on delete cascade,
+  holder uuid not null,
+  attempt integer not null,
+  outcome text not null,
+  reason text,
+  error text,
+  model_calls integer not null default 0,
+  tokens_in integer not null default 0,
+  tokens_out integer not null default 0,
+  cost_usd numeric(14, 8) not null default 0,
+  seconds double precision,
+  ended_at timestamptz not null default now(),
+  primary key (item_id, holder)
+);
+comment on table public.attempts is 'Every attempt that told how it ended. One that died silently leaves no row.';
+
+create table public.news_urls (
+  id bigint generated always as identity primary key,
+  url text not null unique,
+  active boolean not null default true,
+  created_at timestamptz not null default now()
+);
+comment on table public.news_urls is 'The backlog of the function article: insert URLs here.';
+
+create table public.article_summaries (
+  item_id uuid primary key,
+  url text not null,
+  final_url text not null,
+  url_key text not null,
+  title text not null,
+  summary text not null,
+  key_points jsonb not null,
+  entities jsonb not null,
+  topics jsonb not null,
+  sentiment text not null,
+  language text,
+  author text,
+  published_at timestamptz,
+  word_count integer,
+  extraction_quality double precision,
+  content_hash text,
+  etag text,
+  last_modified text,
+  read_by text not null check (read_by in ('fetch', 'url_context')),
+  model text not null,
+  prompt_version text not null,
+  tokens_in integer not null,
+  tokens_out integer not null,
+  cost_usd numeric(14, 8) not null,
+  latency_ms integer not null,
+  attempts integer not null,
+  created_at timestamptz not null default now()
+);
+create index article_summaries_url on public.article_summaries (url_key, created_at desc);
+
+-- A function's backlog is a view BACKLOG(source_id, source_key, input) named in its manifest.
+create view public.article_backlog with (security_invoker = true) as
+select n.id as source_id, 'news_urls:' || n.id as source_key, jsonb_build_object('url', n.url) as input
+from public.news_urls n
+where n.active
+  and not exists (
+    select from public.items i
+    where i.function = 'article' and i.source_key = 'news_urls:' || n.id and i.state <> 'cancelled'
+  );
+comment on view public.article_backlog is 'Rows of news_urls that were never enlisted, so have no summary yet.';

@@ -1,0 +1,117 @@
+-- Items come in (enlist_v1), get their tasks (mark_queued_v1), and are found again when a task was lost (sweep_v1).
+
+create function public.sync_quotas_v1(quotas jsonb[]) returns void
+language sql as $$
+  insert into public.quotas as q (name, requests_per_minute, tokens_per_minute, max_concurrent)
+  select w.name, w.requests_per_minute, w.tokens_per_minute, coalesce(w.max_concurrent, 40)
+  from unnest(sync_quotas_v1.quotas) as u (quota),
+    jsonb_to_record(u.quota) as w (
+      name text, requests_per_minute double precision, tokens_per_minute double precision, max_concurrent integer
+    )
+  order by w.name
+  on conflict (name) do update set
+    requests_per_minute = excluded.requests_per_minute,
+    tokens_per_minute = excluded.tokens_per_minute,
+    max_concurrent = excluded.max_concurrent
+  where (q.requests_per_minute, q.tokens_per_minute, q.max_concurrent)
+    is distinct from (excluded.requests_per_minute, excluded.tokens_per_minute, excluded.max_concurrent)
+$$;
+comment on function public.sync_quotas_v1 is 'Writes the limits of functions/quotas.yaml; the pace of a quota is left as it is.';
+
+-- inputs: {input, input_key, domain, custom_id, source_key, fresh}. What the batch, or for a source_key the function,
+-- has already is left as it is, so that a repeated call adds nothing.
+create function public.enlist_v1(inputs jsonb[], batch_id uuid, function_name text, quota_name text)
+returns table (enlisted integer, duplicates integer)
+language plpgsql as $$
+begin
+  with given as (
+    select i.*
+    from unnest(inputs) with ordinality as u (body, place),
+      jsonb_to_record(u.body) as i (
+        input jsonb, input_key text, domain text, custom_id text, source_key text, fresh boolean
+      )
+    order by u.place
+  ),
+  added as (
+    insert into public.items (batch_id, function, quota, input, input_key, domain, custom_id, source_key, fresh)
+    select enlist_v1.batch_id, function_name, quota_name, g.input, g.input_key, g.domain, g.custom_id,
+      g.source_key, coalesce(g.fresh, false)
+    from given g
+    on conflict do nothing
+    returning 1
+  )
+  select count(*) into enlisted from added;
+  duplicates := cardinality(inputs) - enlisted;
+  update public.batches b set fanned_at = now() where b.id = enlist_v1.batch_id;
+  return next;
+end
+$$;
+
+create function public.mark_queued_v1(item_ids uuid[]) returns integer
+language plpgsql as $$
+declare
+  marked integer;
+begin
+  -- Only what still waits: a task may have been dispatched before its item is marked.
+  with locked as (
+    select id, batch_id from public.items
+    where id = any (item_ids) and state = 'waiting' and queued_at is null
+    order by id for update
+  ),
+  queued as (
+    update public.items i set queued_at = now() from locked l where i.id = l.id returning i.batch_id
+  ),
+  heartbeat as (
+    update public.batches b set fanned_at = now() where b.id in (select q.batch_id from queued q)
+  )
+  select count(*) into marked from queued;
+  return marked;
+end
+$$;
+
+-- Finds items whose task was lost on the way and readies them for a new one. A task too many costs one dispatch;
+-- a task too few would cost the item.
+--   unqueued  enlisted, but the fan-out died before their task or before the mark
+--   queued    for far longer than the queue needs to drain, or in a queue that is known to be empty
+--   leased    the holder died and the queue did not come back either
+create function public.sweep_v1(most integer, empty_quotas text[] default '{}', quiet_seconds integer default 120)
+returns table (item_id uuid, function text, quota text)
+language plpgsql as $$
+declare
+  moment timestamptz := clock_timestamp();
+  quiet interval := make_interval(secs => quiet_seconds);
+begin
+  return query
+  with drain as (
+    select q.name, greatest(
+      interval '10 minutes',
+      make_interval(mins => 1) * (2 * (select count(*) from public.items w where w.quota = q.name and w.state = 'waiting'
+        and w.queued_at is not null) / q.requests_per_minute)
+    ) as patience
+    from public.quotas q
+  ),
+  lost as (
+    (select i.id from public.items i join public.batches b on b.id = i.batch_id
+     where i.state = 'waiting' and i.queued_at is null and b.state = 'open'
+       and greatest(i.created_at, b.fanned_at) < moment - quiet
+     limit most)
+    union all
+    (select i.id from public.items i join drain d on d.name = i.quota
+     where i.state = 'waiting' and i.queued_at is not null
+       and i.queued_at < moment - case when i.quota = any (empty_quotas) then quiet else greatest(quiet, d.patience) end
+     limit most)
+    union all
+    (select i.id from public.items i
+     where i.state = 'running' and i.leased_until < moment - quiet
+     limit most)
+  ),
+  locked as (
+    select i.id from public.items i
+    where i.id in (select l.id from lost l) and i.state in ('waiting', 'running')
+    order by i.id limit most for update skip locked
+  )
+  update public.items i set state = 'waiting', queued_at = null, leased_until = null, holder = null
+  from locked l where i.id = l.id
+  returning i.id, i.function, i.quota;
+end
+$$;

@@ -1,0 +1,313 @@
+-- claim_v1: may these items run now? One call per group of dispatches, one decision per item.
+
+-- When a breaker opens and for how long, by the kind of upstream.
+create function public.breaker_rule(name text)
+returns table (min_failures integer, failure_rate double precision, counted interval, rest interval)
+language sql immutable as $$
+  select 5, 0.5::double precision,
+    case when name like 'domain:%' then interval '5 minutes' else interval '1 minute' end,
+    case when name like 'domain:%' then interval '5 minutes' else interval '20 seconds' end
+$$;
+
+create function public.fingerprint(function_name text, input_key text, variant text) returns text
+language sql immutable parallel safe as $$
+  select encode(sha256(convert_to(function_name || chr(31) || input_key || chr(31) || variant, 'UTF8')), 'hex')
+$$;
+
+create function public.seconds_between(moment timestamptz, later timestamptz) returns double precision
+language sql immutable as $$
+  select case when later = '-infinity' then -1e9 else extract(epoch from later - moment)::double precision end
+$$;
+
+-- While a probe is out nobody knows how long: look again after a few seconds, scattered so that not all come at once.
+create function public.rest_of(until timestamptz, moment timestamptz) returns double precision
+language sql volatile as $$
+  select greatest(public.seconds_between(moment, until), 5.0) + random() * 5.0
+$$;
+
+create type public.claim_plan as (
+  item_id uuid,
+  holder uuid,
+  place integer,
+  decision text,
+  reason text,
+  wait double precision,
+  fingerprint text,
+  result_id uuid,
+  domain text,
+  probes text[]
+);
+
+-- claims: {item_id, holder}; the holder is one delivery's own id. A holder that claims again renews its slot: no new
+-- attempt, a new lease. Decisions:
+--   run        lease taken, attempt counted; the metered call may go out in `wait` seconds
+--   rest       come back in `wait` seconds; no attempt spent
+--   cached     closed with the result of an earlier item (same function, input and variant, young enough)
+--   done       final already;  cancelled, dead: closed just now;  unknown: no such item
+-- Locks are taken in one order (items by id, quota, breakers by name), in keep_v1 too.
+create function public.claim_v1(
+  claims jsonb[],
+  function_name text,
+  quota_name text,
+  variant text,
+  reserve_tokens integer default 0,
+  lease_seconds double precision default 90,
+  patience_seconds double precision default 3,
+  max_attempts integer default 5,
+  cache_seconds double precision default 2592000
+)
+returns table (
+  item_id uuid, holder uuid, decision text, reason text, wait double precision, attempt integer, input jsonb,
+  memo jsonb, validators jsonb, batch_id uuid, domain text, input_key text
+)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  moment timestamptz;
+  ids uuid[] := array(select (c ->> 'item_id')::uuid from unnest(claims) c);
+  plan public.claim_plan[];
+begin
+  -- Items alike (same function and input) are locked together, so that one of them is paid for and the others wait.
+  perform from public.items t
+  where t.id in (
+    select unnest(ids)
+    union
+    select alike.id
+    from public.items i
+    join public.items alike on alike.function = i.function and alike.input_key = i.input_key
+      and alike.state in ('waiting', 'running')
+    where i.id = any (ids)
+  )
+  order by t.id for update;
+  moment := clock_timestamp();
+
+  plan := public.claim_decide(claims, function_name, variant, max_attempts, cache_seconds, patience_seconds, moment);
+  plan := public.claim_pace(plan, quota_name, reserve_tokens, lease_seconds, patience_seconds, moment);
+
+  update public.items i set
+    state = case p.decision
+      when 'run' then 'running' when 'rest' then 'waiting' when 'cached' then 'done' else p.decision end,
+    attempts = i.attempts + case
+      when p.decision = 'run' and i.holder is distinct from p.holder then 1
+      when p.decision = 'rest' and i.holder = p.holder then -1
+      else 0 end,
+    holder = case when p.decision = 'run' then p.holder end,
+    leased_until = case when p.decision = 'run' then moment + make_interval(secs => lease_seconds + p.wait) end,
+    not_before = case when p.decision = 'rest' then moment + make_interval(secs => p.wait) end,
+    queued_at = case when p.decision = 'rest' then moment + make_interval(secs => p.wait)
+      else coalesce(i.queued_at, moment) end,
+    finished_at = case when p.decision in ('cached', 'dead', 'cancelled') then moment end,
+    fingerprint = p.fingerprint,
+    result_id = p.result_id,
+    reason = p.reason
+  from unnest(plan) p
+  where i.id = p.item_id and p.decision in ('run', 'rest', 'cached', 'dead', 'cancelled')
+    -- Somebody else's lease is not touched by a delivery that comes twice; a renewal that must rest gives its own back.
+    and (p.decision <> 'rest' or i.state = 'waiting' or i.holder = p.holder);
+
+  return query
+  select p.item_id, p.holder, p.decision, p.reason, p.wait, i.attempts, i.input, i.memo, kept.validators,
+    i.batch_id, i.domain, i.input_key
+  from unnest(plan) p
+  left join public.items i on i.id = p.item_id
+  left join lateral (
+    select k.validators || jsonb_build_object('result_id', k.result_id) as validators
+    from public.items k
+    where p.decision = 'run' and not i.fresh and k.fingerprint = p.fingerprint and k.state = 'done' and k.validators is not null
+    order by k.finished_at desc limit 1
+  ) kept on true
+  order by p.place;
+end
+$$;
+
+-- What is known of each item by itself, before any upstream is looked at.
+create function public.claim_decide(
+  claims jsonb[], function_name text, variant text, max_attempts integer, cache_seconds double precision,
+  patience_seconds double precision, moment timestamptz
+) returns public.claim_plan[]
+language sql as $$
+  with asked as (
+    select (u.body ->> 'item_id')::uuid as item_id, (u.body ->> 'holder')::uuid as holder, u.place::integer as place
+    from unnest(claims) with ordinality as u (body, place)
+  ),
+  known as (
+    select a.*, i.id, i.state, i.holder as held_by, i.leased_until, i.not_before, i.attempts, i.fresh, i.domain,
+      b.state as batch_state, i.input_key, public.fingerprint(function_name, i.input_key, variant) as fingerprint
+    from asked a
+    left join public.items i on i.id = a.item_id
+    left join public.batches b on b.id = i.batch_id
+  ),
+  looked_up as (
+    select k.*, cached.result_id, twin.leased_until as twin_until,
+      row_number() over (partition by k.fingerprint order by k.place) as turn
+    from known k
+    left join lateral (
+      select c.result_id from public.items c
+      where not k.fresh and c.fingerprint = k.fingerprint and c.state = 'done' and c.result_id is not null
+        and c.finished_at > moment - make_interval(secs => cache_seconds)
+      order by c.finished_at desc limit 1
+    ) cached on true
+    left join lateral (
+      select t.leased_until from public.items t
+      where t.function = function_name and t.input_key = k.input_key and t.state = 'running'
+        and t.leased_until > moment and t.id <> k.item_id
+      limit 1
+    ) twin on true
+  )
+  select array_agg(row(
+    l.item_id, l.holder, l.place, d.decision, d.reason, d.wait, l.fingerprint,
+    case when d.decision = 'cached' then l.result_id end, l.domain, '{}'::text[]
+  )::public.claim_plan order by l.place)
+  from looked_up l,
+    lateral (
+      select * from (values
+        (1, l.id is null, 'unknown', 'unknown_item', 0.0),
+        (2, l.state in ('done', 'skipped', 'dead', 'cancelled'), 'done', l.state, 0.0),
+        (3, l.batch_state = 'cancelled', 'cancelled', 'cancelled', 0.0),
+        (4, l.state = 'running' and l.leased_until > moment and l.held_by is distinct from l.holder, 'rest', 'leased',
+          extract(epoch from l.leased_until - moment)::double precision),
+        (5, l.state = 'waiting' and l.not_before > moment + make_interval(secs => patience_seconds), 'rest', 'too_early',
+          extract(epoch from l.not_before - moment)::double precision),
+        (6, l.result_id is not null and l.held_by is distinct from l.holder, 'cached', 'cached', 0.0),
+        (7, l.attempts >= max_attempts and l.held_by is distinct from l.holder, 'dead', 'attempts_exhausted', 0.0),
+        (8, l.twin_until is not null, 'rest', 'twin_running',
+          least(extract(epoch from l.twin_until - moment)::double precision, 10.0)),
+        (9, l.turn > 1, 'rest', 'twin_running', 10.0),
+        (10, true, 'run', null, 0.0)
+      ) as rule (rank, applies, decision, reason, wait)
+      where rule.applies order by rule.rank limit 1
+    ) d
+$$;
+
+-- What the upstreams say: breakers of the quota and of each domain, the quota's rest, and its pace.
+--
+-- Pace: calls of a quota leave one by one, 60 / requests_per_minute apart (tokens likewise), 1.5 % wider so that the clocks'
+-- jitter never puts one too many into a window. What would have to wait longer than `patience_seconds` is sent back
+-- and comes in single file (`tail`), not all at once.
+create function public.claim_pace(
+  plan public.claim_plan[], quota_name text, reserve_tokens integer, lease_seconds double precision,
+  patience_seconds double precision, moment timestamptz
+) returns public.claim_plan[]
+language plpgsql as $$
+declare
+  valve public.quotas;
+  request_gap double precision;
+  token_gap double precision;
+  request_base double precision;
+  token_base double precision;
+  rest_base double precision;
+  running integer;
+  resting integer;
+  last_slot double precision;
+  watched text[];
+begin
+  if not exists (select from unnest(plan) p where p.decision = 'run') then
+    return plan;
+  end if;
+  select * into valve from public.quotas q where q.name = quota_name for update;
+  if not found then
+    raise exception 'quota "%" is not in the table quotas', quota_name
+      using hint = 'Write it in functions/quotas.yaml and deploy, which calls sync_quotas_v1.', errcode = 'PW001';
+  end if;
+
+  watched := array['quota:' || quota_name]
+    || array(select distinct 'domain:' || p.domain from unnest(plan) p where p.decision = 'run' and p.domain is not null);
+  perform from public.breakers b where b.name = any (watched) and b.state <> 'closed' order by b.name for update;
+  if found then
+    plan := public.claim_break(plan, 'quota:' || quota_name, watched, moment);
+  end if;
+
+  request_gap := 60.0 * 1.015 / valve.requests_per_minute;
+  token_gap := case when valve.tokens_per_minute is null then 0
+    else reserve_tokens * 60.0 * 1.015 / valve.tokens_per_minute end;
+  rest_base := greatest(0, public.seconds_between(moment, valve.rests_until));
+  request_base := greatest(rest_base, public.seconds_between(moment, valve.request_slot));
+  token_base := case when token_gap = 0 then rest_base
+    else greatest(rest_base, public.seconds_between(moment, valve.token_slot)) end;
+
+  select count(*), max(slot) into running, last_slot from (
+    select greatest(request_base + (row_number() over (order by p.place) - 1) * request_gap,
+      token_base + (row_number() over (order by p.place) - 1) * token_gap) as slot
+    from unnest(plan) p where p.decision = 'run'
+  ) s where s.slot <= patience_seconds;
+  select count(*) - running into resting from unnest(plan) p where p.decision = 'run';
+
+  plan := array(
+    select case
+      when p.decision <> 'run' then p
+      when s.turn <= running then row(p.item_id, p.holder, p.place, 'run', null,
+        greatest(request_base + (s.turn - 1) * request_gap, token_base + (s.turn - 1) * token_gap),
+        p.fingerprint, null, p.domain, p.probes)::public.claim_plan
+      else row(p.item_id, p.holder, p.place, 'rest', coalesce(case when rest_base > 0 then valve.rest_reason end, 'quota_full'),
+        greatest(public.seconds_between(moment, valve.tail), request_base, token_base)
+          + (s.turn - running) * greatest(request_gap, token_gap),
+        p.fingerprint, null, p.domain, '{}')::public.claim_plan
+      end
+    from unnest(plan) p
+    left join (
+      select r.place, row_number() over (order by r.place) as turn from unnest(plan) r where r.decision = 'run'
+    ) s on s.place = p.place
+    order by p.place
+  );
+
+  update public.quotas q set
+    request_slot = case when running = 0 then q.request_slot
+      else moment + make_interval(secs => last_slot + request_gap) end,
+    token_slot = case when running = 0 or token_gap = 0 then q.token_slot
+      else moment + make_interval(secs => last_slot + token_gap) end,
+    tail = case when resting = 0 then q.tail
+      else moment + make_interval(secs => greatest(public.seconds_between(moment, q.tail), request_base, token_base)
+        + resting * greatest(request_gap, token_gap)) end
+  where q.name = quota_name;
+
+  -- One probe per resting upstream, leased, so that a prober that dies does not strand it.
+  update public.breakers b set
+    state = 'half_open', probe_holder = p.holder,
+    probe_until = moment + make_interval(secs => lease_seconds + p.wait)
+  from unnest(plan) p
+  where p.decision = 'run' and b.name = any (p.probes);
+  return plan;
+end
+$$;
+
+-- Sends back whatever would call a resting upstream, all but the one probe of each whose rest is over.
+create function public.claim_break(plan public.claim_plan[], quota_breaker text, watched text[], moment timestamptz)
+returns public.claim_plan[]
+language sql as $$
+  with unwell as (
+    select b.name, b.probe_holder,
+      greatest(b.rests_until, case when b.state = 'half_open' then b.probe_until end) as rests_until
+    from public.breakers b where b.name = any (watched) and b.state <> 'closed'
+  ),
+  touched as (
+    select p.place, p.holder, d as on_domain, q as on_quota,
+      row_number() over (partition by d.name order by p.place) as domain_turn
+    from unnest(plan) p
+    left join unwell d on d.name = 'domain:' || p.domain
+    left join unwell q on q.name = quota_breaker
+    where p.decision = 'run'
+  ),
+  past_domain as (
+    -- A prober that renews its claim stays the prober.
+    select t.*, (t.on_domain).name is null or (t.on_domain).probe_holder = t.holder
+        or ((t.on_domain).rests_until <= moment and t.domain_turn = 1) as domain_ok
+    from touched t
+  ),
+  past_quota as (
+    select t.*, (t.on_quota).name is null or (t.on_quota).probe_holder = t.holder or ((t.on_quota).rests_until <= moment
+        and row_number() over (partition by t.domain_ok order by t.place) = 1) as quota_ok
+    from past_domain t
+  )
+  select array_agg(
+    case
+      when t.place is null then p
+      when not t.domain_ok then row(p.item_id, p.holder, p.place, 'rest', 'domain_rests',
+        public.rest_of((t.on_domain).rests_until, moment), p.fingerprint, null, p.domain, '{}')::public.claim_plan
+      when not t.quota_ok then row(p.item_id, p.holder, p.place, 'rest', 'quota_broken',
+        public.rest_of((t.on_quota).rests_until, moment), p.fingerprint, null, p.domain, '{}')::public.claim_plan
+      else row(p.item_id, p.holder, p.place, p.decision, p.reason, p.wait, p.fingerprint, null, p.domain,
+        array_remove(array[(t.on_domain).name, (t.on_quota).name], null))::public.claim_plan
+    end order by p.place)
+  from unnest(plan) p
+  left join past_quota t on t.place = p.place
+$$;

@@ -1,0 +1,121 @@
+import string
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.errors import Rejected
+from shared.urls import domain, normalise, parse
+
+
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        ("ftp://example.com/a", "http and https"),
+        ("javascript:alert(1)", "http and https"),
+        ("file:///etc/passwd", "http and https"),
+        ("//example.com/a", "http and https"),
+        ("example.com/a", "http and https"),
+        ("", "http and https"),
+        ("http://", "no host"),
+        ("http:///path", "no host"),
+        ("https://user:secret@example.com/", "user name or password"),
+        ("https://user@example.com/", "user name or password"),
+        ("http://example.com/" + "a" * 2083, "at most 2083"),
+        ("http://exa mple.com/", "percent-encode"),
+        ("http://example.com/a\r\nHost: evil", "percent-encode"),
+        ("http://good.com\\@evil.com/", "percent-encode"),
+        ("http://example.com/\x00", "percent-encode"),
+        ("http://example.com:99999/", "Port 99999"),
+        ("http://example.com:http/", "not a URL"),
+        ("http://xn--zzzz9999é/", "not a URL"),
+        ("http://exa%6dple.com/", "not a host name"),
+        ("http://.example.com/", "not a host name"),
+        ("http://a..b/", "not a host name"),
+        ("http://" + "a" * 64 + ".com/", "not a host name"),
+        ("http://[::1", "not a URL"),
+    ],
+)
+def test_a_url_that_cannot_be_fetched_says_what_to_do(url, hint):
+    with pytest.raises(Rejected) as refused:
+        parse(url)
+
+    assert refused.value.reason == "bad_input"
+    assert hint in refused.value.detail
+
+
+def test_the_refusal_of_a_password_does_not_repeat_it():
+    with pytest.raises(Rejected) as refused:
+        parse("https://user:hunter2@example.com/")
+
+    assert "hunter2" not in refused.value.detail
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://www.Example.COM/a", "example.com"),
+        ("https://news.example.com:8443/a", "news.example.com"),
+        ("http://München.de/ä", "xn--mnchen-3ya.de"),
+        ("http://example.com./", "example.com"),
+        ("http://[2606:4700::1111]/", "2606:4700::1111"),
+    ],
+)
+def test_the_domain_is_one_key_per_site(url, expected):
+    assert domain(url) == expected
+
+
+@pytest.mark.parametrize(
+    ("spelling", "same"),
+    [
+        ("HTTP://Example.COM:80/a#part", "http://example.com/a"),
+        ("https://example.com:443/a", "https://example.com/a"),
+        ("https://example.com", "https://example.com/"),
+        ("https://example.com/a?b=2&a=1", "https://example.com/a?a=1&b=2"),
+        ("https://example.com/a?utm_source=x&id=7&UTM_Medium=y", "https://example.com/a?id=7"),
+        ("https://example.com/a?fbclid=1&gclid=2&mc_cid=3&mc_eid=4", "https://example.com/a"),
+        ("https://example.com/a?", "https://example.com/a"),
+        ("https://example.com/x/../a", "https://example.com/a"),
+        ("https://example.com/caf%c3%a9", "https://example.com/café"),
+        ("https://münchen.de/", "https://xn--mnchen-3ya.de/"),
+        ("https://example.com./a", "https://example.com/a"),
+    ],
+)
+def test_spellings_of_one_page_are_one(spelling, same):
+    assert normalise(spelling) == normalise(same)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://example.com/a?id=1", "https://example.com/a?id=2"),
+        ("https://example.com/a", "https://example.com/A"),
+        ("https://example.com/a", "https://example.com:8443/a"),
+        ("https://example.com/a?gclidx=1", "https://example.com/a"),
+        ("https://example.com/a%2Fb", "https://example.com/a/b"),
+    ],
+)
+def test_different_pages_stay_different(one, other):
+    assert normalise(one) != normalise(other)
+
+
+_PIECES = st.text(alphabet=string.ascii_letters + string.digits + "%&=?#/;:@[]!$'()*+,-._~äß漢", max_size=30)
+
+
+@settings(deadline=None)
+@given(host=st.from_regex(r"[a-zA-Z][a-zA-Z0-9]{0,9}\.(com|Org)", fullmatch=True), rest=_PIECES)
+def test_normalising_twice_changes_nothing(host, rest):
+    url = f"https://{host}/{rest}"
+
+    once = normalise(url)
+
+    assert normalise(once) == once
+    assert domain(once) == domain(url)
+
+
+@settings(deadline=None)
+@given(url=st.text() | st.builds("http://{}{}".format, st.text(max_size=20), st.text(max_size=20)))
+def test_no_text_whatever_does_more_than_be_refused(url):
+    with suppress(Rejected):
+        assert normalise(url).startswith(("http://", "https://"))
