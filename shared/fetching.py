@@ -20,7 +20,7 @@ from shared.bodies import ACCEPT_ENCODING, BoundedBody
 from shared.dialling import GuardedBackend, GuardedTransport, Resolve, SystemResolver, is_sample
 from shared.errors import DomainFailed, Rejected
 from shared.pages import Page
-from shared.urls import parse
+from shared.urls import host_of, parse
 
 MAX_REDIRECTS = 5
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
@@ -102,23 +102,26 @@ class Fetcher:
     async def _send(self, url: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
         """The response with its body unread. Only connecting is tried a second time: it is free, and safe."""
         client = self._opened()
-        request = client.build_request("GET", self._dialled(url), headers=headers)
+        # Left to itself httpx decodes the name for this header, and fails on names idna cannot decode.
+        named = {"Host": url.netloc.decode("ascii"), **headers}
+        request = client.build_request("GET", self._dialled(url), headers=named)
         try:
             return await _twice()(client.send, request, stream=True)
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
-            raise _renamed(error, url.host) from error
+            raise _renamed(error, host_of(url)) from error
 
     async def _page(self, url: str, here: httpx.URL, response: httpx.Response, accept: str, max_bytes: int) -> Page:
         headers, status = response.headers, response.status_code
-        if refused := refusal(status, headers, here.host, self._now()):
+        if refused := refusal(status, headers, host_of(here), self._now()):
             raise refused
         content_type, charset = _content_type(headers)
         if status == 304:
+            _check_was_conditional(response, host_of(here))
             body = b""
         else:
-            check_type(content_type, accept, here.host)
-            check_length(headers, max_bytes, here.host)
-            body = await _read(response, max_bytes, here.host)
+            check_type(content_type, accept, host_of(here))
+            check_length(headers, max_bytes, host_of(here))
+            body = await _read(response, max_bytes, host_of(here))
         return Page(
             url=url,
             final_url=str(here),
@@ -146,7 +149,7 @@ class Fetcher:
         return self._client
 
     def _dialled(self, url: httpx.URL) -> httpx.URL:
-        sample = self._sample_site and is_sample(url.host)
+        sample = self._sample_site and is_sample(host_of(url))
         return url.copy_with(scheme="http") if sample else url
 
     def _headers(self, accept: str, etag: str | None, last_modified: str | None) -> dict[str, str]:
@@ -156,7 +159,17 @@ class Fetcher:
             "Accept-Encoding": ACCEPT_ENCODING,
         }
         conditions = {"If-None-Match": etag, "If-Modified-Since": last_modified}
-        return headers | {name: value for name, value in conditions.items() if value}
+        # A server may send back bytes that no header may hold; then the page is simply read again.
+        return headers | {name: value for name, value in conditions.items() if value and _is_sendable(value)}
+
+
+def _is_sendable(value: str) -> bool:
+    return value.isascii() and value.isprintable()
+
+
+def _check_was_conditional(response: httpx.Response, host: str) -> None:
+    if not {"if-none-match", "if-modified-since"} & set(response.request.headers):
+        raise DomainFailed("bad_response", f"{host} says that a page has not changed which was never read.")
 
 
 async def _read(response: httpx.Response, max_bytes: int, host: str) -> bytes:
@@ -172,11 +185,13 @@ async def _read(response: httpx.Response, max_bytes: int, host: str) -> bytes:
 def _target(here: httpx.URL, response: httpx.Response) -> httpx.URL:
     location = response.headers.get("location", "").strip()
     if not location:
-        raise DomainFailed("bad_response", f"{here.host} redirects without saying where to.")
+        raise DomainFailed("bad_response", f"{host_of(here)} redirects without saying where to.")
     try:
         return parse(str(here.join(location.replace(" ", "%20"))))
     except (httpx.InvalidURL, UnicodeError, Rejected) as error:
-        raise Rejected("bad_redirect", f"{here.host} redirects to {location[:200]}, which cannot be read.") from error
+        raise Rejected(
+            "bad_redirect", f"{host_of(here)} redirects to {location[:200]}, which cannot be read."
+        ) from error
 
 
 def _content_type(headers: httpx.Headers) -> tuple[str, str | None]:

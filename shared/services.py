@@ -91,7 +91,7 @@ class Services:
             url,
             accept=accept,
             max_bytes=max_bytes,
-            seconds=min(seconds, self.seconds_left()),
+            seconds=seconds,
             etag=before.get("etag"),
             last_modified=before.get("last_modified"),
         )

@@ -10,19 +10,20 @@ import httpx
 from postgrest import APIError, AsyncPostgrestClient, ReturnMethod
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 
-from shared.errors import StoreDown
+from shared.errors import Failed, StoreDown
 from shared.items import Claim, ClaimRequest, Ended, Kept
 from shared.manifest import Manifest
 from shared.settings import Settings
 
 # A statement ends after 8 s by Supabase's own timeout; the rest is for a pooler that is slow to hand out a connection.
-ANSWER_SECONDS = 15.0
+# Giving up earlier would leave leases behind that nobody holds.
+ANSWER_SECONDS = 25.0
 ROWS_PER_CALL = 500
 # SQLSTATE classes that speak of the data: data exception, integrity constraint, cardinality.
 DATA_CLASSES = ("21", "22", "23")
 
 
-class RowRefused(Exception):
+class RowRefused(Failed):
     """The database refused the data itself; sending it again would be refused again."""
 
 
@@ -173,7 +174,7 @@ class Store:
     def _renamed(self, error: APIError) -> Exception:
         code, message = error.code or "", error.message or "no message"
         if code[:2] in DATA_CLASSES:
-            return RowRefused(f"{message} ({code})")
+            return RowRefused("row_refused", f"{message} ({code})")
         if code in {"401", "42501", "PGRST301"} or "API key" in message:
             return StoreDown(f"Supabase refused the key ({message}): check SUPABASE_SECRET_KEY")
         if code in {"PGRST202", "PGRST205", "42883", "42P01"}:

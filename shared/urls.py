@@ -42,7 +42,12 @@ def parse(url: str) -> httpx.URL:
 
 def domain(url: str) -> str:
     """The host in lower case and ASCII, without a leading "www." and a final dot: one breaker per value."""
-    return _host(parse(url)).removeprefix("www.")
+    return host_of(parse(url)).removeprefix("www.")
+
+
+def host_of(parsed: httpx.URL) -> str:
+    """The host in lower case and ASCII, as it is looked up. httpx's own `host` fails on names idna cannot decode."""
+    return parsed.raw_host.decode("ascii").lower().rstrip(".")
 
 
 def normalise(url: str) -> str:
@@ -51,12 +56,12 @@ def normalise(url: str) -> str:
     Host lower case and ASCII; no default port, fragment or tracking parameters; the query sorted.
     Applying it twice changes nothing.
     """
-    from w3lib.url import canonicalize_url  # noqa: PLC0415 - w3lib is in the bundles of fanout and api alone
+    from w3lib.url import canonicalize_url  # noqa: PLC0415 - not every bundle has w3lib
 
     parsed = parse(url)
     port = None if parsed.port == DEFAULT_PORTS[parsed.scheme] else parsed.port
     query = b"&".join(pair for pair in parsed.query.split(b"&") if pair and not _tracks(pair))
-    bare = parsed.copy_with(host=_host(parsed), port=port, query=query or None)
+    bare = parsed.copy_with(host=host_of(parsed), port=port, query=query or None)
     canonical: str = canonicalize_url(str(bare))
     return canonical
 
@@ -68,7 +73,7 @@ def _check(parsed: httpx.URL) -> None:
         raise _bad("The URL carries a user name or password; send it without the part before the @.")
     if not parsed.raw_host:
         raise _bad("The URL names no host; send one like https://example.com/story.")
-    if not _is_host(host := _host(parsed)):
+    if not _is_host(host := host_of(parsed)):
         raise _bad(f"{host} is not a host name; check its spelling.")
     if parsed.port is not None and not 1 <= parsed.port <= 65535:
         raise _bad(f"Port {parsed.port} does not exist; leave it out or send one from 1 to 65535.")
@@ -78,10 +83,6 @@ def _is_host(host: str) -> bool:
     if ":" in host:
         return _IPV6.fullmatch(host) is not None
     return len(host) <= 253 and _NAME.fullmatch(host) is not None
-
-
-def _host(parsed: httpx.URL) -> str:
-    return parsed.raw_host.decode("ascii").lower().rstrip(".")
 
 
 def _tracks(pair: bytes) -> bool:

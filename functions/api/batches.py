@@ -122,15 +122,14 @@ class Batches:
         """The batch's row; for a repeated Idempotency-Key the one of then. Raises Problem 422 for another body."""
         digest = hashlib.sha256(json.dumps([manifest.name, body], sort_keys=True).encode()).hexdigest()
         row = {
-            "id": str(uuid4()),
             "function": manifest.name,
             "source": source,
             "owner": str(owner),
-            "idempotency_key": key,
+            "idempotency_key": key or f"none-{uuid4()}",
             "body_hash": digest,
         }
         await self._store.insert("batches", [row], on_conflict="owner,idempotency_key")
-        named = {"owner": str(owner), "idempotency_key": key} if key else {"id": row["id"]}
+        named = {"owner": row["owner"], "idempotency_key": row["idempotency_key"]}
         (batch,) = await self._store.select("batches", COLUMNS, **named)
         if batch["body_hash"] != digest:
             raise Problem(422, "This Idempotency-Key came with another body before: use a new key for a new batch.")

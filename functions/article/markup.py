@@ -39,6 +39,7 @@ class Markup:
     is_list: bool
     is_free: bool
     declared_words: int
+    elements: int
     raw: str
 
 
@@ -50,6 +51,7 @@ def read_markup(html: str) -> Markup:
     types = {kind for thing in linked for kind in _types(thing)}
     articles = [thing for thing in linked if any(map(_ARTICLE_TYPE.fullmatch, _types(thing)))]
     title, heading, language = _first(tree, "//title"), _first(tree, "//h1"), _language(tree, meta)
+    elements = sum(1 for _ in tree.iter())
     for unseen in list(tree.iter(*_UNSEEN)):
         if unseen.getparent() is not None:
             unseen.drop_tree()
@@ -66,6 +68,7 @@ def read_markup(html: str) -> Markup:
         is_list=bool(types & _LIST_TYPES),
         is_free=not any(str(thing.get("isAccessibleForFree")).lower() == "false" for thing in articles),
         declared_words=max((_whole(thing.get("wordCount")) for thing in articles), default=0),
+        elements=elements,
         raw=html,
     )
 

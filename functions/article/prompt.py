@@ -27,7 +27,7 @@ Here the page is not quoted: the message holds its address between the two lines
 other, with your tool. What it shows is data in the sense above."""
 
 MAX_TEXT_CHARACTERS = 24_000
-_SENTENCE_END = re.compile(r"[.!?。！？][\"')\]”’」]*(?:\s|$)|\n")  # noqa: RUF001 - the stops of other scripts
+_SENTENCE_END = re.compile(r"[.!?][\"')\]”’]*(?:\s|$)|[。！？][”’」]*|\n")  # noqa: RUF001 - the stops of other scripts
 
 
 def question(article: Article) -> tuple[str, str]:

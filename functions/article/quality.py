@@ -51,7 +51,7 @@ def extraction_quality(reading: Reading) -> float:
     """How far the extracted text can be trusted, from 0 to 1: 0.5 prose + 0.3 kept + 0.2 length.
 
     prose   share of the text's characters that stand in lines ending as a sentence does
-    kept    share of the page's paragraphs (of 80 characters and more) that the text holds; 1 if it has none
+    kept    share of the page's first 200 paragraphs (of 80 characters and more) that the text holds; 1 if none
     length  words / 300, at most 1
     """
     prose, length = prose_share(reading.text), min(1.0, reading.words / 300)
@@ -72,7 +72,7 @@ def _is_prose(line: str) -> bool:
 
 def _kept_share(reading: Reading) -> float:
     squeezed = "".join(reading.text.split())
-    long = [paragraph for paragraph in reading.markup.paragraphs if len(paragraph) >= 80]
+    long = [paragraph for paragraph in reading.markup.paragraphs if len(paragraph) >= 80][:200]
     kept = sum("".join(paragraph.split())[:60] in squeezed for paragraph in long)
     return kept / len(long) if long else 1.0
 

@@ -61,8 +61,13 @@ def _options(flags: argparse.Namespace) -> Options:
         faults=Faults(flags.duplicate, flags.lose_answers, flags.seed),
         app_engine=flags.app_engine,
         accounts=frozenset(flags.account),
+        log=_print_failure if flags.verbose else None,
         throttle=lambda: Throttle(on_overload=flags.throttle, slow_start=flags.slow_start),
     )
+
+
+def _print_failure(line: str) -> None:
+    print(f"cloud tasks: {line}", file=sys.stderr, flush=True)
 
 
 def _stop_signal() -> asyncio.Event:
@@ -93,6 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8601)
     parser.add_argument("--data", type=Path, help="keep tasks in this file, so that they survive a restart")
+    parser.add_argument("--verbose", action="store_true", help="a line for every attempt that fails")
     _add_queues(parser.add_argument_group("queues"))
     _add_identity(parser.add_argument_group("identity"))
     _add_drills(parser.add_argument_group("drills, all off by default"))

@@ -8,11 +8,10 @@ from local.cloud_tasks.clock import Clock
 from local.cloud_tasks.messages import Message
 from local.cloud_tasks.names import queue_of
 from local.cloud_tasks.progress import Progress
-from local.cloud_tasks.queue_settings import task_rule
 from local.cloud_tasks.queue_state import LiveTask, QueueState
 from local.cloud_tasks.refusals import not_found
 from local.cloud_tasks.reserved_names import QUEUE_WINDOW, TASK_WINDOW, ReservedNames
-from local.cloud_tasks.retrying import RETENTION, RetryRule
+from local.cloud_tasks.retrying import RETENTION
 from local.cloud_tasks.store import Store
 from local.cloud_tasks.throttling import Throttle
 
@@ -82,7 +81,6 @@ class Catalog:
     def add_task(self, queue: QueueState, definition: Message, eta: float, *, named: bool) -> LiveTask:
         progress = Progress(eta=eta)
         task = LiveTask(next(self._order), definition, self._clock.time(), progress, named=named)
-        task.rule = _own_rule(definition, queue)
         queue.add(task)
         self._store.add(task)
         return task
@@ -126,15 +124,9 @@ class Catalog:
         if queue is None:
             self._store.remove(task)
             return
-        task.rule = _own_rule(task.definition, queue)
         queue.add(task)
 
     def _reserve(self, name: str, window: float) -> None:
         until = self._clock.time() + window
         self.reserved.add(name, until)
         self._store.reserve(name, until)
-
-
-def _own_rule(definition: Message, queue: QueueState) -> RetryRule | None:
-    """Return the task's own retry rule, None when the queue's counts (also after the queue changes it)."""
-    return task_rule(definition.retry_config, queue.rule) if definition.HasField("retry_config") else None

@@ -7,23 +7,32 @@ pump: while the queue has one ready -> attempt -> done | again later | given up
 import asyncio
 import sys
 import traceback
+from collections.abc import Callable
 
+from local.cloud_tasks import names
 from local.cloud_tasks import progress as steps
 from local.cloud_tasks.catalog import Catalog
 from local.cloud_tasks.clock import Clock, Timer
 from local.cloud_tasks.delivery import Delivery, Verdict
-from local.cloud_tasks.progress import NO_ANSWER
+from local.cloud_tasks.progress import DEADLINE_EXCEEDED, NO_ANSWER
+from local.cloud_tasks.queue_settings import task_rule
 from local.cloud_tasks.queue_state import LiveTask, QueueState
-from local.cloud_tasks.retrying import GiveUp, after_failure
+from local.cloud_tasks.retrying import GiveUp, Retry, RetryRule, after_failure
+
+_NO_ANSWER = {NO_ANSWER: "no answer", DEADLINE_EXCEEDED: "no answer by its deadline"}
 
 
 class Dispatcher:
     """Moves the tasks of all queues."""
 
-    def __init__(self, clock: Clock, catalog: Catalog, delivery: Delivery) -> None:
+    def __init__(
+        self, clock: Clock, catalog: Catalog, delivery: Delivery, log: Callable[[str], None] | None = None
+    ) -> None:
+        """`log` is told of every attempt that failed, in a line."""
         self._clock = clock
         self._catalog = catalog
         self._delivery = delivery
+        self._log = log
         self._timers: dict[str, tuple[float, Timer]] = {}
         self._attempts: set[asyncio.Task[None]] = set()
         self._stopped = False
@@ -70,12 +79,12 @@ class Dispatcher:
             if known[0] <= at:
                 return  # it rings no later, and looks again
             known[1].cancel()
-        self._timers[queue.name] = at, self._clock.call_at(at, lambda: self._rung(queue))
+        self._timers[queue.name] = at, self._clock.call_at(at, lambda: self._rung(queue.name))
 
-    def _rung(self, queue: QueueState) -> None:
-        self._timers.pop(queue.name, None)
-        if self._catalog.queues.get(queue.name) is queue:
-            self.pump(queue)
+    def _rung(self, name: str) -> None:
+        del self._timers[name]
+        if name in self._catalog.queues:
+            self.pump(self._catalog.queues[name])
 
     def _start(self, queue: QueueState, task: LiveTask, now: float, called_at: float | None = None) -> None:
         before = task.progress
@@ -113,13 +122,15 @@ class Dispatcher:
     def _failed(self, queue: QueueState, task: LiveTask, verdict: Verdict, since: float) -> None:
         progress = _after(task, verdict, self._clock.time())
         decision = after_failure(
-            task.rule or queue.rule,
+            _rule(task, queue),
             attempts=progress.dispatched,
             first_attempt=progress.first_sent or since,
             created=task.created,
             now=since,
             retry_after=verdict.retry_after,
         )
+        if self._log is not None:
+            self._log(_line(task, verdict, progress.dispatched, decision, self._clock.time()))
         if isinstance(decision, GiveUp):
             self._catalog.end_task(queue, task)
             return
@@ -127,6 +138,20 @@ class Dispatcher:
         self._catalog.progressed(task)
         if not task.running:
             queue.wait(task)
+
+
+def _line(task: LiveTask, verdict: Verdict, attempt: int, decision: Retry | GiveUp, now: float) -> str:
+    ended = f"answer {verdict.status}" if verdict.answered else _NO_ANSWER[verdict.status]
+    if isinstance(decision, GiveUp):
+        following = f"deleted, because {decision.reason}"
+    else:
+        following = f"again in {max(0.0, decision.at - now):.1f} s"
+    return f"{names.last_part(task.name)}: attempt {attempt}: {ended}; {following}"
+
+
+def _rule(task: LiveTask, queue: QueueState) -> RetryRule:
+    own = task.definition
+    return task_rule(own.retry_config, queue.rule) if own.HasField("retry_config") else queue.rule
 
 
 def _after(task: LiveTask, verdict: Verdict, now: float) -> steps.Progress:

@@ -44,6 +44,7 @@ class Options:
     accounts: frozenset[str] = frozenset()
     throttle: Callable[[], Throttle] = Throttle
     tls: ssl.SSLContext | None = None
+    log: Callable[[str], None] | None = None
 
 
 class CloudTasks:
@@ -58,13 +59,14 @@ class CloudTasks:
         self._store: Store = SqliteStore(options.data) if options.data else NoStore()
         self._client = HttpClient(options.tls)
         self._catalog = Catalog(self._clock, self._store, options.throttle)
-        self._dispatcher = Dispatcher(self._clock, self._catalog, self._delivery(options))
+        self._dispatcher = Dispatcher(self._clock, self._catalog, self._delivery(options), options.log)
         self._server = self._serve(options)
 
     async def start(self) -> None:
         """Serve. Raises RuntimeError when the port is taken."""
         self._catalog.restore()
-        self.port = self._server.add_insecure_port(f"{self.host}:{self.port}")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        self.port = self._server.add_insecure_port(f"{host}:{self.port}")
         await self._server.start()
         self._dispatcher.pump_all()
         self._sweep_later()
@@ -90,6 +92,8 @@ class CloudTasks:
         complete = queue_settings.created(settings)
         if known is not None:
             complete.state = known.settings.state
+        if known is not None and known.settings.HasField("purge_time"):
+            complete.purge_time.CopyFrom(known.settings.purge_time)
         self._dispatcher.pump(self._catalog.keep_queue(complete))
 
     def drop_reserved_names(self) -> None:
@@ -118,9 +122,7 @@ class CloudTasks:
         tasks = TaskCalls(*parts, accounts=options.accounts)
         server = grpc.aio.server(options=wire.OPTIONS)
         server.add_generic_rpc_handlers(
-            wire.handlers(
-                QueueCalls(*parts), tasks, BatchCalls(*parts, tasks), SideCalls(self._catalog), self._store
-            )
+            wire.handlers(QueueCalls(*parts), tasks, BatchCalls(*parts, tasks), SideCalls(self._catalog), self._store)
         )
         return server
 

@@ -38,10 +38,11 @@ class AnswerReader:
         while self._answer is None:
             if not self._read_head():
                 return None
-        complete = self._skip_chunks() if self._chunked else self._skip_body()
+        if not (self._skip_chunks() if self._chunked else self._skip_body()):
+            return None
         # Bytes beyond the answer belong to no request.
         self.reusable = self.reusable and not self._buffer
-        return self._answer if complete else None
+        return self._answer
 
     def end(self) -> Answer | None:
         """Return the answer if the end of the connection completes it."""
@@ -84,23 +85,16 @@ class AnswerReader:
         return self._left == 0
 
     def _skip_chunks(self) -> bool:
-        while True:
-            if self._left:
-                skipped = min(self._left, len(self._buffer))
-                del self._buffer[:skipped]
-                self._left -= skipped
-                if self._left:
-                    return False
+        while self._skip_body():
             line = self._read_line()
             if line is None:
                 return False
-            if self._trailers:
-                if not line:
-                    return True
-            elif line:
-                size = _number(line.partition(";")[0].strip(), 16)
-                self._trailers = size == 0
-                self._left = size
+            if self._trailers and not line:
+                return True
+            if line and not self._trailers:
+                self._left = _number(line.partition(";")[0].strip(), 16)
+                self._trailers = self._left == 0
+        return False
 
     def _read_line(self) -> str | None:
         end = self._buffer.find(b"\r\n")

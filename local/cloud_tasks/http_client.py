@@ -6,6 +6,7 @@ A queue sends a thousand small requests a second and wants only the status, so t
 import asyncio
 import ssl
 import time
+from collections import deque
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import NamedTuple
@@ -34,11 +35,9 @@ class HttpClient:
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
-        self._idle: dict[Origin, list[_Connection]] = {}
+        self._idle: dict[Origin, deque[_Connection]] = {}
 
-    async def send(
-        self, method: str, url: str, headers: Iterable[tuple[str, str]], body: bytes = b""
-    ) -> Answer:
+    async def send(self, method: str, url: str, headers: Iterable[tuple[str, str]], body: bytes = b"") -> Answer:
         """Return the answer once its body is through. Raises Unreachable; cancelling drops the connection."""
         try:
             origin, host, target = split_url(url)
@@ -61,21 +60,24 @@ class HttpClient:
         self._idle.clear()
 
     def _reuse(self, origin: Origin) -> "_Connection | None":
-        idle = self._idle.get(origin, [])
-        stale_before = time.monotonic() - IDLE_SECONDS
+        """Return the connection used last; the others may grow old."""
+        idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
-            if connection.usable and connection.idle_since > stale_before:
+            if connection.fresh():
                 return connection
             connection.abort()
         return None
 
     def _keep(self, origin: Origin, connection: "_Connection") -> None:
-        if connection.usable:
-            connection.idle_since = time.monotonic()
-            self._idle.setdefault(origin, []).append(connection)
-        else:
+        if not connection.usable:
             connection.abort()
+            return
+        connection.idle_since = time.monotonic()
+        idle = self._idle.setdefault(origin, deque())
+        idle.append(connection)
+        while not idle[0].fresh():
+            idle.popleft().abort()
 
     async def _connect(self, origin: Origin) -> "_Connection":
         if origin.secure and self._tls is None:
@@ -103,6 +105,9 @@ class _Connection(asyncio.Protocol):
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
         return await self._answer
+
+    def fresh(self) -> bool:
+        return self.usable and time.monotonic() - self.idle_since < IDLE_SECONDS
 
     def abort(self) -> None:
         self.usable = False
@@ -133,9 +138,7 @@ class _Connection(asyncio.Protocol):
         if answer is not None:
             self._answer.set_result(answer)
         else:
-            self._answer.set_exception(
-                ConnectionError(f"the connection closed without an answer: {exc or 'end'}")
-            )
+            self._answer.set_exception(ConnectionError(f"the connection closed without an answer: {exc or 'end'}"))
 
     def _finish(self, answer: Answer) -> None:
         assert self._reader is not None
@@ -163,9 +166,7 @@ def split_url(url: str) -> tuple[Origin, str, str]:
     return Origin(secure, hostname, port), host, path + query
 
 
-def request_bytes(
-    method: str, host: str, target: str, headers: Iterable[tuple[str, str]], body: bytes
-) -> bytes:
+def request_bytes(method: str, host: str, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> bytes:
     lines = [f"{method} {target} HTTP/1.1", f"Host: {host}"]
     lines += [f"{name}: {value}" for name, value in headers]
     if body or method in {"POST", "PUT", "PATCH"}:

@@ -23,8 +23,8 @@ METHODS_WITH_BODY = {"POST", "PUT", "PATCH"}
 
 
 def epoch(timestamp: Message) -> float:
-    """Return seconds since 1970."""
-    return float(timestamp.seconds) + float(timestamp.nanos) / 1e9
+    """Return seconds since 1970, cut to microseconds as the service does."""
+    return float(timestamp.seconds) + float(timestamp.nanos // 1000) / 1e6
 
 
 def set_time(timestamp: Message, at: float) -> None:
@@ -40,7 +40,7 @@ def seconds(duration: Message) -> float:
 
 
 def set_duration(duration: Message, length: float) -> None:
-    """Write `length` seconds, to the millisecond."""
-    milliseconds = round(length * 1000)
+    """Write `length` seconds, cut to milliseconds."""
+    milliseconds = int(length * 1000 + 1e-6)
     duration.seconds = milliseconds // 1000
     duration.nanos = milliseconds % 1000 * 1_000_000

@@ -106,7 +106,7 @@ def token_of(text: str) -> str:
 
 def text_of(token: str) -> str:
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
+        return base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeError) as error:
         raise invalid("page_token is not one that this service gave") from error
 

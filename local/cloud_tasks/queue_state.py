@@ -5,7 +5,7 @@ import heapq
 from local.cloud_tasks import progress as steps
 from local.cloud_tasks.messages import BASIC, PAUSED, Message, Task
 from local.cloud_tasks.progress import Progress
-from local.cloud_tasks.retrying import RetryRule, rule_of
+from local.cloud_tasks.retrying import rule_of
 from local.cloud_tasks.throttling import Throttle
 from local.cloud_tasks.token_bucket import TokenBucket
 
@@ -20,22 +20,18 @@ class LiveTask:
         "name",
         "named",
         "progress",
-        "rule",
         "running",
         "seq",
         "turn",
     )
 
-    def __init__(
-        self, seq: int, definition: Message, created: float, progress: Progress, *, named: bool
-    ) -> None:
+    def __init__(self, seq: int, definition: Message, created: float, progress: Progress, *, named: bool) -> None:
         self.seq = seq
         self.name: str = definition.name
         self.named = named
         self.definition = definition
         self.created = created
         self.progress = progress
-        self.rule: RetryRule | None = None
         self.running = 0
         self.turn = 0  # which entry of the waiting heap is the valid one
         self.gone = False

@@ -95,9 +95,7 @@ class SqliteStore:
             raise StoreFailed(f"{file}: {error}") from error
 
     def keep_queue(self, settings: Message) -> None:
-        self._change(
-            "insert or replace into queues values (?, ?)", (settings.name, settings.SerializeToString())
-        )
+        self._change("insert or replace into queues values (?, ?)", (settings.name, settings.SerializeToString()))
 
     def drop_queue(self, name: str) -> None:
         self._change("delete from queues where name = ?", (name,))
@@ -127,9 +125,7 @@ class SqliteStore:
             yield Queue.FromString(settings)
 
     def tasks(self) -> Iterator[LiveTask]:
-        for seq, definition, created, named, *progress in self._database.execute(
-            "select * from tasks order by seq"
-        ):
+        for seq, definition, created, named, *progress in self._database.execute("select * from tasks order by seq"):
             yield LiveTask(seq, Task.FromString(definition), created, Progress(*progress), named=bool(named))
 
     def reserved(self) -> Iterator[tuple[str, float]]:

@@ -32,9 +32,7 @@ OPTIONS = [
 ]
 
 
-def handlers(
-    queues: QueueCalls, tasks: TaskCalls, batches: BatchCalls, side: SideCalls, store: Store
-) -> list[Any]:
+def handlers(queues: QueueCalls, tasks: TaskCalls, batches: BatchCalls, side: SideCalls, store: Store) -> list[Any]:
     """Return the handlers of the three services that a client speaks to."""
 
     def changes(kind: Any, call: Call) -> Any:

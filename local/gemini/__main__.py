@@ -22,6 +22,7 @@ def main() -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((args.host, args.port))
+        listener.listen(2048)
     except OSError as error:
         sys.exit(f"local.gemini: cannot listen on {args.host}:{args.port}: {error.strerror}")
     app = build_app(_options(args))

@@ -62,5 +62,5 @@ def _plain(instruction: str, subject: Subject, minilm: MiniLM) -> str:
 
 def _replied(question: str, reading: Reading, minilm: MiniLM) -> str:
     """The sentence nearest to the question in meaning."""
-    number, _ = minilm.closest(question.strip(), reading.sentences[:_MOST_COMPARED])
+    number, _ = minilm.closest([question.strip()], reading.sentences[:_MOST_COMPARED])
     return reading.sentences[number]

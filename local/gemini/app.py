@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from local.gemini.problems import Problem, bad_request, internal, invalid_key, no_key, unknown_model
 from local.gemini.replies import Reply
-from local.gemini.service import Dropped, Options, Service
+from local.gemini.service import Dropped, Hung, Options, Service
 
 VERSIONS = ("v1", "v1beta", "v1alpha")
 REFUSED_KEY = "invalid"  # the one key that is not accepted, to see what happens then
@@ -67,8 +67,8 @@ class Server:
                 response = await _METHODS[method](self, request, name)
             except Problem as problem:
                 response = await _refused(request, problem)
-            except Dropped:
-                return self._dropped(request, name)
+            except (Dropped, Hung) as end:
+                return await self._unanswered(request, name, end)
             self.service.stats.answered(name, str(response.status_code))
             return response
 
@@ -115,8 +115,10 @@ class Server:
     async def live(self, _request: Request) -> Response:
         return JSONResponse({"status": "live"})
 
-    def _dropped(self, request: Request, model: str) -> Response:
-        self.service.stats.answered(model, "drop")
+    async def _unanswered(self, request: Request, model: str, end: Exception) -> Response:
+        self.service.stats.answered(model, "drop" if isinstance(end, Dropped) else "hang")
+        while isinstance(end, Hung) and (await request.receive())["type"] != "http.disconnect":
+            pass
         # ASGI has no word for cutting a connection; uvicorn's `receive` belongs to what holds the transport.
         request.receive.__self__.transport.abort()  # type: ignore[attr-defined]
         return Response(status_code=500)

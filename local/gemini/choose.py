@@ -36,6 +36,11 @@ def chosen(schema: Schema, subject: Subject) -> tuple[Any, bool]:
     return _told(schema, options, subject)
 
 
+def has_kind(choices: Sequence[Any], kind: str) -> bool:
+    """Whether an enum has a word for this kind of entity."""
+    return any(re.fullmatch(_ENTITY_KINDS[kind], str(each).lower()) for each in choices)
+
+
 def _told(schema: Schema, options: Sequence[Any], subject: Subject) -> tuple[Any, bool]:
     labels = [str(option) for option in options]
     name = set(words_of(schema.name))
@@ -46,7 +51,7 @@ def _told(schema: Schema, options: Sequence[Any], subject: Subject) -> tuple[Any
         number = _index(labels, _TONES, subject.reading.tone.label, "neutral")
     elif name & {"language", "lang", "locale"}:
         number = _language(labels, subject)
-    return (options[number], True) if number is not None else _nearest(options, labels, subject)
+    return (options[number], True) if number is not None else _nearest(schema, options, labels, subject)
 
 
 def _is_tone(name: set[str], labels: Sequence[str]) -> bool:
@@ -67,14 +72,16 @@ def _language(labels: Sequence[str], subject: Subject) -> int | None:
     return next((i for i, label in enumerate(labels) if label.lower().split("-")[0] == code), None)
 
 
-def _nearest(options: Sequence[Any], labels: Sequence[str], subject: Subject) -> tuple[Any, bool]:
+def _nearest(schema: Schema, options: Sequence[Any], labels: Sequence[str], subject: Subject) -> tuple[Any, bool]:
     """A label the text itself uses most; else by meaning."""
     text = subject.reading.text.lower()
     plain = [" ".join(words_of(label)) or label.lower() for label in labels]
     used = [len(re.findall(rf"\b{re.escape(label)}", text)) for label in plain]
     if max(used) > 1 and used.count(max(used)) == 1:
         return options[used.index(max(used))], True
-    number, cosine = subject.closest(subject.reading.gist or subject.label, plain)
+    # "category: sports" is nearer to a report of a match than the bare word.
+    named = [f"{' '.join(words_of(schema.name)) or 'about'}: {label}" for label in plain]
+    number, cosine = subject.closest(subject.reading.best(8) or [subject.reading.text[:900]], named)
     return (options[number], True) if cosine > _TOO_FAR else (_undecided(options), False)
 
 

@@ -105,8 +105,10 @@ def _merged(mentions: Sequence[_Mention]) -> dict[str, str]:
     """Short form -> full form: a lone "Okafor" is the "Ada Okafor" of the same text."""
     full: dict[str, str] = {}
     for name in dict.fromkeys(mention.name for mention in mentions):
-        if " " in name and _type_by_word(name.rsplit(" ", 1)[-1]) == "other":
-            full.setdefault(name.rsplit(" ", 1)[-1].casefold(), name)
+        parts = name.split(" ")
+        for ending in (" ".join(parts[start:]) for start in range(1, len(parts))):
+            if _type_by_word(ending) == "other":
+                full.setdefault(ending.casefold(), name)
     return full
 
 

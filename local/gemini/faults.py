@@ -17,9 +17,8 @@ from local.gemini.problems import (
 )
 
 REFUSALS = ("429_minute", "429_day", "500", "503")
-DELAYS = ("slow", "hang")
 ANSWERS = ("truncated", "unsafe", "blocked_prompt", "recitation", "fenced", "garbage", "empty")
-FAULTS = (*REFUSALS, *DELAYS, *ANSWERS, "drop")
+FAULTS = (*REFUSALS, *ANSWERS, "slow", "hang", "drop")
 _KEYS = frozenset({"fault", "count", "probability", "seconds", "retry_after", "delay", "match", "seed"})
 
 

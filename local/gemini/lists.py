@@ -3,11 +3,16 @@
 import re
 from collections.abc import Callable
 
+from local.gemini.choose import has_kind
 from local.gemini.schema import Schema
 from local.gemini.steer import asked, count, words_of
 from local.gemini.subject import Subject
 
-_UNITS = "points?|items?|topics?|keywords?|tags?|entities|names?|phrases?|sentences?|facts?|quotes?|entries|takeaways?"
+_UNITS = (
+    "points?|items?|topics?|keywords?|tags?|entities|names?|phrases?|sentences?|facts?|quotes?|subjects?|entries"
+    "|takeaways?"
+)
+_LONGEST_SUMMARY = 4  # sentences; points begin after them
 Find = Callable[[], list[Subject]]
 _KINDS = {
     "person": r"people|persons?|politicians|speakers|individuals|authors",
@@ -38,7 +43,7 @@ def _most(schema: Schema) -> int:
 
 def _found(schema: Schema, subject: Subject, text: str) -> list[Subject]:
     rules: tuple[tuple[str, Find], ...] = (
-        (r"entities|named", lambda: _entities(subject)),
+        (r"entities|named", lambda: _named(schema, subject)),
         (
             r"topics?|keywords?|tags?|themes?|subjects?|key ?phrases?|categories",
             lambda: _topics(schema, subject),
@@ -57,6 +62,13 @@ def _found(schema: Schema, subject: Subject, text: str) -> list[Subject]:
     return _answers(schema, subject)
 
 
+def _named(schema: Schema, subject: Subject) -> list[Subject]:
+    """All entities; dates only where the schema has a kind for them."""
+    kinds = next((part for name, part in schema.items.properties.items() if name in {"type", "kind"}), None)
+    dated = kinds is None or kinds.choices is None or has_kind(kinds.choices, "date")
+    return [each for each in _entities(subject) if dated or each.kind != "date"]
+
+
 def _entities(subject: Subject, kind: str = "") -> list[Subject]:
     return [subject.of_entity(entity) for entity in subject.reading.entities if kind in {"", entity.type}]
 
@@ -66,12 +78,12 @@ def _topics(schema: Schema, subject: Subject) -> list[Subject]:
 
 
 def _points(schema: Schema, subject: Subject) -> list[Subject]:
-    return [subject.of_text(point) for point in subject.reading.points(_most(schema), after=3)]
+    return [subject.of_text(point) for point in subject.reading.points(_most(schema), after=_LONGEST_SUMMARY)]
 
 
 def _answers(schema: Schema, subject: Subject) -> list[Subject]:
     """Sentences that share words with the field; where the items are objects with names, entities."""
     if {"name", "type"} <= schema.items.properties.keys():
-        return _entities(subject)
+        return _named(schema, subject)
     best = subject.reading.about(asked(schema), _most(schema))
     return [subject.of_text(each) for each in best] if best else _points(schema, subject)

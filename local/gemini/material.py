@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 _TAG = re.compile(r"<([A-Za-z][\w.-]{0,40})((?:\s[^<>]{0,400})?)>")
 _FENCE = re.compile(r"^(\"{3}|`{3,}|'{3}|-{3,}|={3,}|~{3,})[^\n]*$", re.MULTILINE)
+_BEGIN = re.compile(r"^[-=*# ]*(?:BEGIN|START)\b(.*)$", re.MULTILINE)
 _TITLE = re.compile(r"\btitle\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
 _SHORTEST_BLOCK = 40
 _INSTRUCTION = re.compile(
@@ -32,14 +33,14 @@ def material(texts: Sequence[str], system: str = "") -> Material:
     block = max(_blocks(longest), key=lambda each: each[1] - each[0], default=None)
     if block and block[1] - block[0] >= _SHORTEST_BLOCK:
         start, end, title = block
-        outside = f"{longest[: longest.rfind('<', 0, start) if title else start]}\n{longest[end:]}"
+        outside = f"{longest[:start]}\n{longest[end:]}"
         return Material(longest[start:end].strip(), _joined(system, others, outside), title)
     asked, text = ("", longest) if others.strip() else _split(longest)
     return Material(text.strip(), _joined(system, others, asked))
 
 
 def _blocks(text: str) -> Iterator[tuple[int, int, str]]:
-    """(start, end, title attribute) of what stands between tags or fences.
+    """(start, end, title attribute) of what stands between tags, marked lines or fences.
 
     Text inside may hold a closing tag of its own, so a block ends at the last one.
     """
@@ -54,6 +55,10 @@ def _blocks(text: str) -> Iterator[tuple[int, int, str]]:
         if end >= 0:
             titled = _TITLE.search(tag.group(2))
             yield tag.end(), end, (titled.group(1) or titled.group(2) or "") if titled else ""
+    for begin in _BEGIN.finditer(text):
+        ends = list(re.finditer(rf"^[-=*# ]*END{re.escape(begin.group(1))}\s*$", text[begin.end() :], re.MULTILINE))
+        if ends:
+            yield begin.end(), begin.end() + ends[-1].start(), ""
     for kind in {fence.group(1) for fence in _FENCE.finditer(text)}:
         fences = [fence for fence in _FENCE.finditer(text) if fence.group(1) == kind]
         if len(fences) > 1:

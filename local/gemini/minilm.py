@@ -64,10 +64,11 @@ class MiniLM:
             out[rows] = self._run([_cut(encoded[row]) for row in rows])
         return out
 
-    def closest(self, text: str, labels: Sequence[str]) -> tuple[int, float]:
-        """The label nearest in meaning: (its number, cosine)."""
-        vectors = self.vectors([text, *labels])
-        scores = vectors[1:] @ vectors[0]
+    def closest(self, texts: Sequence[str], labels: Sequence[str]) -> tuple[int, float]:
+        """The label nearest in meaning to the texts' mean: (its number, cosine)."""
+        vectors = self.vectors([*texts, *labels])
+        mean = vectors[: len(texts)].mean(axis=0)
+        scores = vectors[len(texts) :] @ mean / max(float(np.linalg.norm(mean)), 1e-9)
         return int(scores.argmax()), float(scores.max())
 
     def _run(self, rows: Sequence[Sequence[int]]) -> NDArray[np.float32]:

@@ -11,14 +11,16 @@ from local.gemini.dates import Dated, dates
 from local.gemini.entities import Entity, entities
 from local.gemini.language import ALL_STOP_WORDS, PROFILES, language
 from local.gemini.rank import Vectors, picked, salience, weighed, words
-from local.gemini.sentences import clipped, sentences, shortened
+from local.gemini.sentences import sentences, shortened
 from local.gemini.sentiment import Tone, tone
 from local.gemini.topics import topics
 
 LONGEST_IN_CHARACTERS = 200_000
 MOST_SENTENCES = 300
 _TITLE_LINE = re.compile(r"^\s*(?:#{1,3}\s+|(?:title|headline|titre|titel|título|titolo)\s*:\s*)(.+)$", re.IGNORECASE)
-_FIELD_LINE = re.compile(r"^\s*(?:url|link|source|author|by|date|published|language|site|tags?)\s*:.*$", re.IGNORECASE)
+_FIELD_LINE = re.compile(
+    r"^\s*(?:url|link|source|author|by|date|published|published at|language|site|tags?)\s*:.*$", re.IGNORECASE
+)
 _BYLINE = re.compile(
     r"(?m)^\s*(?:written\s+)?(?:by|von|par|por|di|door|author|autor|auteur)\s*:?\s+"
     r"((?:[A-ZÀ-ÖØ-Þ][\w'’.-]+\s?){2,4})\s*(?:$|[|,·–—-])",  # noqa: RUF001 - dashes as bylines have them
@@ -94,6 +96,9 @@ class Reading:
         """Sentence numbers, the most telling first, without repetition."""
         return picked(self.salience, self.vectors, 30) if self.sentences else []
 
+    def best(self, count: int) -> list[str]:
+        return [self.sentences[i] for i in self.ranked[:count]]
+
     def summary(self, count: int) -> str:
         """The best `count` sentences in reading order."""
         return " ".join(self.sentences[i] for i in sorted(self.ranked[:count]))
@@ -137,11 +142,6 @@ class Reading:
     @cached_property
     def word_count(self) -> int:
         return len(self.text.split())
-
-    @cached_property
-    def gist(self) -> str:
-        """Title and three sentences: what a label is compared with."""
-        return clipped(f"{self.title}. {self.summary(3)}", 900)
 
 
 def _stem(word: str) -> str:

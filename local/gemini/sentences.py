@@ -13,10 +13,14 @@ _OPENER = re.compile(
     r"^(?:However|Meanwhile|Moreover|Furthermore|In addition|But|And|So|Still|Yet|Instead|Also|Therefore|Indeed),?\s+",
 )
 _SUBORDINATE = re.compile(
-    r"^(?:Once|When|While|As|If|Because|Although|Though|After|Before|Since|Until|Having|Despite|In|At|By|For|With)\b[^,]*,\s+"
+    r"^(?:Once|When|While|As|If|Because|Although|Though|After|Before|Since|Until|Having"
+    r"|Despite|In|At|By|For|With)\b[^,]*,\s+"
 )
 _CLAUSE = re.compile(r"(?:;|\s[—–-]\s|,\s(?:which|who|while|although|because|but|and|where|with|as|whose)\b)")  # noqa: RUF001
-_DATELINE = re.compile(r"^(?:[A-ZÀ-Þ][A-ZÀ-Þ .,'-]{2,30}|[A-ZÀ-Þ]{3,}[\w .,]{0,20})\s*(?:\([^()]{2,30}\)\s*)?[—–-]+\s+")
+_DATELINE = re.compile(
+    r"^(?:[A-ZÀ-Þ][A-ZÀ-Þ .,'-]{2,30}|[A-ZÀ-Þ]{3,}[\w .,]{0,20})\s*"
+    r"(?:\([^()]{2,30}\)\s*)?[—–-]+\s+"  # noqa: RUF001 - dashes are meant
+)
 
 
 def sentences(text: str) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from local.gemini.answer import answer
-from local.gemini.faults import DELAYS, Faults, Rule
+from local.gemini.faults import Faults, Rule
 from local.gemini.limiter import Limiter
 from local.gemini.minilm import MiniLM
 from local.gemini.minilm_onnx import WIDTH
@@ -24,12 +24,18 @@ from local.gemini.stats import Stats
 from local.gemini.url_context import Pages, Retrieved, readable, urls_in
 from local.gemini.wire import Call, content_text, get, read_call
 
-_FOREVER = 86_400.0
 T = TypeVar("T")
 
 
 class Dropped(Exception):
     """Cut the connection instead of answering."""
+
+
+class Hung(Exception):
+    """Never answer, until the client goes away."""
+
+
+ENDS = {"drop": Dropped, "hang": Hung}
 
 
 @dataclass(frozen=True)
@@ -93,10 +99,10 @@ class Service:
         rule = self.faults.strike(model, prompt)
         if rule is None:
             return None
-        if rule.fault in DELAYS:
-            await asyncio.sleep(rule.delay if rule.fault == "slow" else _FOREVER)
-        if rule.fault == "drop":
-            raise Dropped
+        if rule.fault == "slow":
+            await asyncio.sleep(rule.delay)
+        if rule.fault in ENDS:
+            raise ENDS[rule.fault]
         if refusal := rule.refusal(model):
             raise refusal
         return rule

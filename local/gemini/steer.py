@@ -21,7 +21,9 @@ _NUMBER = r"(\d{1,4}|" + "|".join(_WORDS[1:]) + r")"
 _URL = re.compile(r"https?://[^\s<>\"')\]]+")
 _EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]*\w")
 _MONEY = re.compile(
-    r"(?:[$€£¥]\s?\d[\d.,]*(?:\s?(?:million|billion|m|bn|k)\b)?|\d[\d.,]*\s?(?:euros?|dollars|pounds|USD|EUR|GBP)\b)"
+    r"[$€£¥]\s?\d[\d.,]*(?:\s?(?:million|billion|m|bn|k)\b)?"
+    r"|\d[\d.,]*\s?(?:(?:million|billion|Millionen|Milliarden)\s)?(?:euros?|dollars|pounds|USD|EUR|GBP)\b",
+    re.IGNORECASE,
 )
 _FIGURE = re.compile(r"(?<![\w.])[-+]?\d+(?:[.,]\d+)*")
 _YEAR = re.compile(r"\b(?:1[5-9]|20)\d\d\b")
@@ -60,9 +62,15 @@ def _rules(*rows: tuple[str, Finder]) -> Rules:
     return [(re.compile(rf"\b(?:{words})\b"), finder) for words, finder in rows]
 
 
+def _seen(subject: Subject) -> str:
+    """What was measured of the images, where they are all there is."""
+    alone = not subject.reading.sentences
+    return " ".join(picture.described for picture in subject.pictures) if alone else ""
+
+
 def _summary(subject: Subject, schema: Schema) -> str | None:
-    if subject.pictures and not subject.reading.sentences:
-        return " ".join(picture.described for picture in subject.pictures)
+    if seen := _seen(subject):
+        return seen
     text = subject.reading.summary(count(schema, "sentences?", 3)) or subject.label
     longest = count(schema, "words", 0)
     return (" ".join(text.split()[:longest]) if longest else text) or None
@@ -114,7 +122,7 @@ def _matched(pattern: re.Pattern[str]) -> Finder:
 
 def _about(subject: Subject, schema: Schema) -> str | None:
     best = subject.reading.about(asked(schema))
-    return best[0] if best else subject.reading.summary(1) or None
+    return _seen(subject) or (best[0] if best else subject.reading.summary(1)) or None
 
 
 def _quote(subject: Subject, _schema: Schema) -> str | None:

@@ -7,8 +7,8 @@ from local.gemini.entities import Entity
 from local.gemini.images import Picture
 from local.gemini.reading import Reading
 
-# (text, labels) -> (number of the label nearest in meaning, cosine)
-Closest = Callable[[str, Sequence[str]], tuple[int, float]]
+# (texts, labels) -> (number of the label nearest in meaning, cosine)
+Closest = Callable[[Sequence[str], Sequence[str]], tuple[int, float]]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ def topics(text: str, title: str, stop_words: frozenset[str], count: int) -> lis
     phrases = Counter(_grams(text, stop_words))
     in_title = set(_grams(title, stop_words))
     weights = {
-        phrase: times * (1 + 0.8 * phrase.count(" ")) * (2.0 if phrase in in_title else 1.0)
+        phrase: times * (1 + 1.2 * phrase.count(" ")) * (2.0 if phrase in in_title else 1.0)
         for phrase, times in phrases.items()
         if times > 1 or phrase in in_title
     } or dict.fromkeys(phrases, 1.0)

@@ -1,3 +1,5 @@
+# ruff: noqa: RUF001 - the alphabets are meant
+
 import json
 
 import pytest

@@ -252,3 +252,28 @@ def _certificate(folder):
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(file)
     return server, ssl.create_default_context(cafile=file)
+
+
+class TestLogged:
+    @pytest.fixture
+    def lines(self):
+        return []
+
+    @pytest.fixture
+    def options(self, clock, lines):
+        return {"clock": clock, "log": lines.append}
+
+    async def test_a_line_says_how_an_attempt_failed_and_what_follows(self, make_queue, create, sink, pass_time, lines):
+        queue = await make_queue(retry_config={"max_attempts": 3, "min_backoff": {"seconds": 10}})
+        sink.answers["/"] = [503, b"", 500]
+
+        task = await create(queue)
+        await pass_time(10)
+        await pass_time(20)
+
+        name = task.name.rpartition("/")[2]
+        assert lines == [
+            f"{name}: attempt 1: answer 503; again in 10.0 s",
+            f"{name}: attempt 2: no answer; again in 20.0 s",
+            f"{name}: attempt 3: answer 500; deleted, because its attempts are used up",
+        ]

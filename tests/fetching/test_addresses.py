@@ -122,9 +122,7 @@ async def test_the_refusal_names_the_host_and_the_kind_of_address(site, fetcher)
     assert "link-local" in refused.value.detail
 
 
-@pytest.mark.parametrize(
-    "answers", [["10.0.0.1"], [PUBLIC, "10.0.0.1"], ["10.0.0.1", PUBLIC], [PUBLIC, "fe80::1%2"]]
-)
+@pytest.mark.parametrize("answers", [["10.0.0.1"], [PUBLIC, "10.0.0.1"], ["10.0.0.1", PUBLIC], [PUBLIC, "fe80::1%2"]])
 async def test_one_inner_address_among_a_names_addresses_refuses_the_name(site, dial, answers):
     fetcher = Fetcher("TestBot/1.0", resolve=Names(answers), dial=dial)
 
@@ -162,9 +160,7 @@ async def test_a_name_that_turned_inward_is_refused_when_it_is_dialled_again(sit
     await fetcher.aclose()
 
 
-@pytest.mark.parametrize(
-    "target", ["http://127.0.0.1/", "http://10.0.0.1/", "//[::1]/", "http://0x7f.1:8080/"]
-)
+@pytest.mark.parametrize("target", ["http://127.0.0.1/", "http://10.0.0.1/", "//[::1]/", "http://0x7f.1:8080/"])
 async def test_a_redirect_meets_the_same_guard(site, dial, target):
     site.answers["/"] = http(status="302 Found", location=target)
     fetcher = Fetcher("TestBot/1.0", resolve=by_system_or_public, dial=dial)
@@ -203,9 +199,7 @@ async def test_the_sample_site_stands_in_for_test_hosts_and_keeps_their_name(sit
     await fetcher.aclose()
 
 
-@pytest.mark.parametrize(
-    "url", ["http://10.0.0.1/", "http://localhost/", "http://test/", "http://x.test.localhost/"]
-)
+@pytest.mark.parametrize("url", ["http://10.0.0.1/", "http://localhost/", "http://test/", "http://x.test.localhost/"])
 async def test_the_sample_site_opens_no_other_door(site, url):
     fetcher = Fetcher("TestBot/1.0", sample_site=f"127.0.0.1:{site.port}")
 

@@ -65,6 +65,28 @@ async def test_an_unchanged_page_is_not_read_again(site, fetcher):
     assert "If-Modified-Since: yesterday\r\n" in site.asked[0]
 
 
+async def test_a_page_that_was_never_read_cannot_be_unchanged(site, fetcher):
+    site.answers["/"] = http(status="304 Not Modified", content_length=None)
+
+    assert await reason_of(fetcher.fetch(URL), DomainFailed) == "bad_response"
+
+
+async def test_a_validator_that_no_header_may_hold_is_left_out(site, fetcher):
+    site.answers["/"] = http(b"<p>")
+
+    await fetcher.fetch(URL, etag='"caf\xe9"', last_modified="x\r\nCookie: a=b")
+
+    assert "If-" not in site.asked[0]
+    assert "Cookie" not in site.asked[0]
+
+
+@pytest.mark.parametrize("host", ["xn--zzzz9999.example", "xn--i-7iq.example", "bücher.example", "a_b.example"])
+async def test_odd_names_are_names(site, fetcher, host):
+    site.answers["/"] = http(b"<p>")
+
+    assert (await fetcher.fetch(f"http://{host}/")).status == 200
+
+
 async def test_redirects_are_followed_to_the_page(site, fetcher):
     site.answers["/"] = http(status="301 Moved", location="/a b")
     site.answers["/a%20b"] = http(status="307 Again", location="http://other.example:8080/c?x=1#top")
@@ -171,18 +193,14 @@ async def test_a_challenge_for_humans_is_known_by_its_header(site, fetcher):
     assert await reason_of(fetcher.fetch(URL), Skipped) == "captcha"
 
 
-@pytest.mark.parametrize(
-    "content_type", ["application/pdf", "image/png", "text/plain", "application/octet-stream"]
-)
+@pytest.mark.parametrize("content_type", ["application/pdf", "image/png", "text/plain", "application/octet-stream"])
 async def test_another_kind_of_file_is_skipped_unread(site, fetcher, content_type):
     site.answers["/"] = http(content_type=content_type, content_length="99")
 
     assert await reason_of(fetcher.fetch(URL), Skipped) == "not_html"
 
 
-@pytest.mark.parametrize(
-    "content_type", ["application/xhtml+xml", "TEXT/html;charset=utf-8;x", "", "nonsense", None]
-)
+@pytest.mark.parametrize("content_type", ["application/xhtml+xml", "TEXT/html;charset=utf-8;x", "", "nonsense", None])
 async def test_html_and_an_unknown_type_are_read(site, fetcher, content_type):
     site.answers["/"] = http(b"<p>", content_type=content_type)
 
@@ -388,9 +406,7 @@ async def test_plain_text_where_tls_is_expected_counts_against_the_domain():
         writer.write(http(b"<p>"))
 
     server = await asyncio.start_server(greet, "127.0.0.1", 0)
-    fetcher = Fetcher(
-        "TestBot/1.0", resolve=Names([PUBLIC]), dial=Rerouted(server.sockets[0].getsockname()[1])
-    )
+    fetcher = Fetcher("TestBot/1.0", resolve=Names([PUBLIC]), dial=Rerouted(server.sockets[0].getsockname()[1]))
 
     assert await reason_of(fetcher.fetch("https://daily.example/"), DomainFailed) == "tls"
     server.close()

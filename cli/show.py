@@ -1,0 +1,117 @@
+"""Tables on standard output. What comes from the web is stripped of control characters first."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli.watch import Batch, duration, spent
+
+_COLOURS = {
+    "done": "green", "ok": "green", "completed": "green", "skipped": "yellow", "degraded": "yellow",
+    "completed_with_errors": "yellow", "dead": "red", "down": "red",
+}  # fmt: skip
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console; one that is no terminal is as wide as its longest row."""
+    made = Console(stderr=stderr)
+    return made if made.is_terminal else Console(stderr=stderr, width=1000)
+
+
+def say(line: str) -> None:
+    """Print one line on standard error, whatever is in it."""
+    print(plain(line), file=sys.stderr, flush=True)
+
+
+def table(out: Console, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    lines = box.SIMPLE_HEAD if out.is_terminal else None
+    made = Table(*columns, box=lines, header_style="bold", pad_edge=False)
+    for row in rows:
+        made.add_row(*[_cell(value) for value in row])
+    out.print(made)
+
+
+def _cell(value: Any) -> Text:
+    text = plain(value)
+    return Text(text, style=_COLOURS.get(text, ""))
+
+
+def plain(value: Any) -> str:
+    """Return the value as one printable line."""
+    text = "" if value is None else str(value)
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def summary(out: Console, batch: Batch, reasons: Counter[tuple[str, str]]) -> None:
+    """Show how the items ended and why, then what it cost."""
+    rows = sorted(reasons.items(), key=lambda row: (-row[1], row[0]))
+    table(out, ("outcome", "reason", "count"), [(state, reason, count) for (state, reason), count in rows])
+    cached = f", {batch['cached']} from cache" if batch.get("cached") else ""
+    twice = f", {batch['duplicates']} given twice" if batch.get("duplicates") else ""
+    out.print(f"{batch['total']} items{cached}{twice}, {spent(batch)}", highlight=False)
+
+
+def details(out: Console, results: Iterable[dict[str, Any]]) -> None:
+    table(out, ("url", "state", "reason", "title"), [detail_row(result) for result in results])
+
+
+def detail_row(result: dict[str, Any]) -> tuple[Any, ...]:
+    written = result.get("result") or {}
+    given = result.get("input") or {}
+    return given.get("url"), result.get("state"), result.get("reason"), written.get("title")
+
+
+def reasons_of(results: Iterable[dict[str, Any]]) -> Counter[tuple[str, str]]:
+    return Counter((str(result.get("state") or ""), str(result.get("reason") or "")) for result in results)
+
+
+def batch_rows(out: Console, batches: Iterable[Batch]) -> None:
+    columns = ("batch", "function", "state", "total", "done", "skipped", "dead", "waiting", "cost", "created")
+    table(out, columns, [_batch_row(batch) for batch in batches])
+
+
+def _batch_row(batch: Batch) -> list[Any]:
+    counts = batch.get("counts") or {}
+    numbers = [counts.get(state, 0) for state in ("done", "skipped", "dead", "waiting")]
+    cost = f"${float(batch.get('cost_usd') or 0):.4f}"
+    return [batch["id"], batch["function"], batch["state"], batch["total"], *numbers, cost, batch["created_at"]]
+
+
+def estimate(out: Console, plan: dict[str, Any]) -> None:
+    """Show what a dry run says."""
+    live = f", {plan['already_live']} under way already" if plan.get("already_live") else ""
+    pace = f"{plan.get('requests_per_minute')} a minute through queue {plan.get('queue')}"
+    takes = duration(plan.get("estimated_seconds") or 0)
+    out.print(plain(f"Would enlist {plan['would_enlist']} items{live}: about {takes} at {pace}."), highlight=False)
+
+
+def health(out: Console, report: dict[str, Any]) -> None:
+    checks = report.get("checks") or {}
+    out.print(Text(plain(report.get("status")), style=_COLOURS.get(str(report.get("status")), "")))
+    table(out, ("check", "state", "latency", "detail"), _check_rows(checks))
+    columns = ("quota", "requests/min", "tokens/min", "waiting", "running", "rests until", "why")
+    keys = ("name", "requests_per_minute", "tokens_per_minute", "waiting", "running", "rests_until", "reason")
+    quotas = checks.get("quotas") or []
+    if quotas:
+        table(out, columns, [[quota.get(key) for key in keys] for quota in quotas])
+
+
+def _check_rows(checks: dict[str, Any]) -> list[tuple[Any, ...]]:
+    named = {name: check for name, check in checks.items() if isinstance(check, dict)}
+    rows = [(name, check.get("state"), _latency(check), check.get("detail")) for name, check in named.items()]
+    breakers = checks.get("breakers") or []
+    return [*rows, ("breakers open", len(breakers), "", ", ".join(_breaker(breaker) for breaker in breakers))]
+
+
+def _latency(check: dict[str, Any]) -> str:
+    return f"{check['latency_ms']:.0f} ms" if isinstance(check.get("latency_ms"), int | float) else ""
+
+
+def _breaker(breaker: Any) -> str:
+    return str(breaker.get("name") or breaker.get("key") or breaker) if isinstance(breaker, dict) else str(breaker)

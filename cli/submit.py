@@ -1,0 +1,53 @@
+"""What `piecework run` sends: options and items from what was typed, in as few batches as may be."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from cli import inputs, show
+from cli.client import MAX_ITEMS, Client
+from cli.problems import BadInput
+from cli.watch import Batch
+
+
+def read_options(pairs: Sequence[str]) -> dict[str, Any]:
+    """Return {k: v}; a value that is JSON is that value, any other is a string."""
+    found = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not (name and equals):
+            raise BadInput(f"--option {pair!r} is not K=V.")
+        try:
+            found[name] = json.loads(text)
+        except ValueError:
+            found[name] = text
+    return found
+
+
+def read_items(file: str, *, strict: bool) -> list[inputs.Item]:
+    """Return the items of the file after telling of its bad lines. Raises BadInput when none may be sent."""
+    given = inputs.read_file(file)
+    for bad in given.bad_lines:
+        show.say(str(bad))
+    if given.bad_lines and strict:
+        raise BadInput(f"{len(given.bad_lines)} bad lines, nothing was sent; mend them or leave out --strict.")
+    if not given.items:
+        raise BadInput(f"{file} holds nothing to send; give one http or https URL per line.")
+    return given.items
+
+
+def submit_items(client: Client, ask: dict[str, Any], items: Sequence[inputs.Item], *, anew: bool) -> list[Batch]:
+    """Submit the items in as few batches as may be; what was accepted is told even if a later one fails."""
+    chunks = [items[start : start + MAX_ITEMS] for start in range(0, len(items), MAX_ITEMS)]
+    batches: list[Batch] = []
+    for chunk in chunks:
+        batches.append(client.submit({**ask, "items": chunk}, anew=anew))
+        if len(chunks) > 1:
+            show.say(f"batch {batches[-1]['id']}: {len(chunk)} items")
+    return batches
+
+
+def submit_backlog(client: Client, ask: dict[str, Any], limit: int | None, *, dry_run: bool = False) -> dict[str, Any]:
+    """Submit up to `limit` items of the function's backlog; a dry run answers with an estimate instead."""
+    amount = {"limit": limit} if limit else {}
+    return client.submit({**ask, "source": "backlog", "dry_run": dry_run, **amount}, anew=True)

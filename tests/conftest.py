@@ -1,0 +1,64 @@
+"""A real Postgres for the tests that need one, and a fresh, migrated database for each of them."""
+
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.rows import DictRow, dict_row
+
+# By way of local.postgres, which silences what the library warns of when it is imported.
+from local.postgres import get_server, socket_folder  # type: ignore[attr-defined]
+
+MIGRATIONS = Path(__file__).parents[1] / "supabase" / "migrations"
+TEMPLATE = "piecework_template"
+# Supabase has these roles; grants and row level security name them.
+ROLES = {"anon": "nologin", "authenticated": "nologin", "service_role": "nologin bypassrls"}
+
+
+def connect(socket: str, database: str) -> psycopg.Connection[DictRow]:
+    return psycopg.connect(host=socket, user="postgres", dbname=database, autocommit=True, row_factory=dict_row)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The folder of the socket of a Postgres of our own; it is removed at the end."""
+    folder = tempfile.mkdtemp(prefix="piecework-")
+    server = get_server(Path(folder) / "data", cleanup_mode="delete")
+    socket = socket_folder(server)
+    with connect(socket, "postgres") as admin:
+        # Nothing here has to survive a power cut.
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            admin.execute(sql.SQL("alter system set {} = off").format(sql.Identifier(setting)))
+        admin.execute("select pg_reload_conf()")
+    yield socket
+    server.cleanup()
+    Path(folder).rmdir()
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str) -> str:
+    """The name of a database with Supabase's roles and all migrations, to make others from."""
+    with connect(postgres, "postgres") as admin:
+        for role, rights in ROLES.items():
+            admin.execute(f"create role {role} {rights}")
+        admin.execute(f"create database {TEMPLATE}")
+    with connect(postgres, TEMPLATE) as database:
+        for migration in sorted(MIGRATIONS.glob("*.sql")):
+            database.execute(migration.read_text())
+    return TEMPLATE
+
+
+@pytest.fixture
+def db(postgres: str, template: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+    """A connection to a fresh database. Another one to the same: psycopg.connect(db.info.dsn)."""
+    name = f"test_{uuid.uuid4().hex}"
+    with connect(postgres, "postgres") as admin:
+        admin.execute(f"create database {name} template {template}")
+        with connect(postgres, name) as database:
+            yield database
+        admin.execute(f"drop database {name} with (force)")
