@@ -251,6 +251,7 @@ def main() -> None:
         "at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         **figures,
         "data_file": True,
+        "load_average": round(os.getloadavg()[0], 2),
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
         "python": platform.python_version(),
         "grpcio": version("grpcio"),

@@ -1,7 +1,6 @@
 """The commands. Each reads what it was given, asks the API, shows the answer; none knows more."""
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -189,7 +188,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TyperException as error:
         show.say(f"piecework: {error.format_message().rstrip('.')}. See piecework --help.")
         return BadInput.exit_code
-    except BrokenPipeError:
-        sys.stdout = None
-        return 0
     return code if isinstance(code, int) else 0

@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     tasks_service_account: str = Field(description="Service account whose token Cloud Tasks sends")
     pubsub_service_account: str = Field("", description="Service account whose token Pub/Sub pushes with")
     oidc_issuer: str = Field("https://accounts.google.com", description="Issuer of those tokens")
-    user_agent: str = Field("Piecework/1.0 (+https://github.com/piecework)", description="User-Agent of page fetches")
+    user_agent: str = Field("Piecework/1.0", description="User-Agent of page fetches")
     sample_site: str = Field("", description="host:port that serves *.test, for the sample job; empty in deployments")
 
 

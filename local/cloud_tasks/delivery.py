@@ -14,7 +14,7 @@ from local.cloud_tasks.http_client import HttpClient, Unreachable
 from local.cloud_tasks.messages import Message, seconds
 from local.cloud_tasks.outgoing import Outgoing, app_engine_request, http_request
 from local.cloud_tasks.progress import DEADLINE_EXCEEDED, NO_ANSWER, Progress
-from local.cloud_tasks.queue_state import LiveTask
+from local.cloud_tasks.queue_state import LiveTask, QueueState
 
 _MAX_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
@@ -51,23 +51,30 @@ class Delivery:
         self._faults = faults or Faults()
         self._app_engine = app_engine
 
-    async def attempt(self, task: LiveTask, queue: Message, before: Progress, *, spare_slot: bool) -> Verdict:
-        """Send the task once (or twice, for a drill) and return how it went.
-
-        A drill's second copy runs beside the first when `spare_slot`, else after it.
-        """
-        outgoing = self._outgoing(task, queue, before)
+    async def attempt(self, task: LiveTask, queue: QueueState, before: Progress) -> Verdict:
+        """Send the task once (or twice, for a drill) and return how it went."""
+        outgoing = self._outgoing(task, queue.settings, before)
         if outgoing is None:
             return Verdict(NO_ANSWER, answered=False)
         deadline = seconds(task.definition.dispatch_deadline)
-        if not self._faults.delivers_twice():
-            verdict = await self._send(outgoing, deadline)
-        elif spare_slot:
-            verdict, _ = await asyncio.gather(self._send(outgoing, deadline), self._send(outgoing, deadline))
+        if self._faults.delivers_twice():
+            verdict = await self._send_twice(outgoing, deadline, queue)
         else:
             verdict = await self._send(outgoing, deadline)
-            await self._send(outgoing, deadline)
         return Verdict(NO_ANSWER, answered=False) if self._faults.loses_answer() else verdict
+
+    async def _send_twice(self, outgoing: Outgoing, deadline: float, queue: QueueState) -> Verdict:
+        """Send the second copy beside the first if the queue's concurrency has room for it, else after it."""
+        if not queue.has_slot():
+            verdict = await self._send(outgoing, deadline)
+            await self._send(outgoing, deadline)
+            return verdict
+        queue.running += 1
+        try:
+            verdict, _ = await asyncio.gather(self._send(outgoing, deadline), self._send(outgoing, deadline))
+        finally:
+            queue.running -= 1
+        return verdict
 
     def _outgoing(self, task: LiveTask, queue: Message, before: Progress) -> Outgoing | None:
         """Return the request, or None when there is nowhere to send it."""
@@ -94,12 +101,11 @@ class Delivery:
         method, url, headers, body = outgoing.method, outgoing.url, outgoing.headers, outgoing.body
         for _ in range(_MAX_REDIRECTS):
             answer = await self._client.send(method, url, headers, body)
-            location = answer.headers.get("location", "")
-            if answer.status not in _REDIRECTS or not location:
+            target = redirect(url, answer)
+            if target is None:
                 return answer
-            target = urljoin(url, location)
             if urlsplit(target)[:2] != urlsplit(url)[:2]:
-                headers = tuple(header for header in headers if header[0] != "Authorization")
+                headers = tuple(header for header in headers if header[0].lower() != "authorization")
             if answer.status < 307 and method != "HEAD":
                 method, body = "GET", b""  # as HTTP clients do
             url = target
@@ -137,14 +143,26 @@ class Deadline:
             self._task.cancel()
 
 
+def redirect(url: str, answer: Answer) -> str | None:
+    """Return where the answer of `url` sends us, None when it does not, or nowhere that HTTP goes."""
+    location = answer.headers.get("location", "")
+    if answer.status not in _REDIRECTS or not location:
+        return None
+    try:
+        target = urljoin(url, location)
+    except ValueError:
+        return None
+    return target if target.startswith(("http://", "https://")) else None
+
+
 def retry_after(answer: Answer, now: float) -> float:
     """Return the seconds that a 429 or 503 asks to wait, given as a number or as a date."""
     value = answer.headers.get("retry-after", "")
     if answer.status not in {429, 503} or not value:
         return 0.0
-    if value.isdigit() and len(value) < 10:
+    if value.isdecimal() and len(value) < 10:
         return float(value)
     try:
         return max(0.0, parsedate_to_datetime(value).timestamp() - now)
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0

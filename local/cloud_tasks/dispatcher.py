@@ -99,7 +99,7 @@ class Dispatcher:
         self, queue: QueueState, task: LiveTask, before: steps.Progress, called_at: float | None
     ) -> None:
         try:
-            verdict = await self._delivery.attempt(task, queue.settings, before, spare_slot=queue.has_slot())
+            verdict = await self._delivery.attempt(task, queue, before)
         except Exception:  # noqa: BLE001 - one strange task must not stop its queue
             traceback.print_exc(file=sys.stderr)
             verdict = Verdict(NO_ANSWER, answered=False)

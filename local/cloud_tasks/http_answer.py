@@ -110,7 +110,7 @@ class AnswerReader:
 def _parse_head(head: str) -> tuple[int, dict[str, str]]:
     first, *lines = head.split("\r\n")
     version, _, rest = first.partition(" ")
-    if not version.startswith("HTTP/1.") or not rest[:3].isdigit() or len(rest[:3]) < 3:
+    if not version.startswith("HTTP/1.") or not rest[:3].isdecimal() or len(rest) < 3:
         raise BadAnswer(f"no HTTP/1.1 status line: {first[:80]!r}")
     headers: dict[str, str] = {}
     for line in lines:

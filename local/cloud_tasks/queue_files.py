@@ -17,9 +17,9 @@ from local.cloud_tasks.messages import Message, Queue, set_duration
 from local.cloud_tasks.names import check_queue
 from local.cloud_tasks.refusals import Refused
 
-_QUOTA = {"requests_per_minute", "max_concurrent"}
-# What else a quota may say concerns its workers, not its queue.
-_WORKERS = {"tokens_per_minute", "requests_per_day", "tokens_per_day", "description"}
+# The tokens concern a quota's workers, not its queue.
+QUOTA_KEYS = {"requests_per_minute", "tokens_per_minute", "max_concurrent"}
+QUOTA_CONCURRENT = 40
 _RATE = {"max_dispatches_per_second", "max_concurrent_dispatches"}
 _COUNTS = {"max_attempts", "max_doublings"}
 _DURATIONS = {"min_backoff", "max_backoff", "max_retry_duration"}
@@ -87,12 +87,11 @@ def _queue(file: Path, parent: str, name: Any, settings: Any, retries: Retries) 
 
 
 def _fill_quota(where: str, queue: Message, quota: Mapping[str, Any], retries: Retries) -> None:
-    _know(where, quota, _QUOTA | _WORKERS)
-    missing = _QUOTA - quota.keys()
-    if missing:
-        raise BadQueues(f"{where}: {', '.join(sorted(missing))} is missing")
+    _know(where, quota, QUOTA_KEYS)
+    if "requests_per_minute" not in quota:
+        raise BadQueues(f"{where}: requests_per_minute is missing")
     rate = _number(f"{where}.requests_per_minute", quota["requests_per_minute"]) / 60
-    _set_rate(queue, rate, _whole(f"{where}.max_concurrent", quota["max_concurrent"]))
+    _set_rate(queue, rate, _whole(f"{where}.max_concurrent", quota.get("max_concurrent", QUOTA_CONCURRENT)))
     retries.write(queue.retry_config)
 
 

@@ -30,7 +30,9 @@ def main() -> None:
         _add_faults(app.state.service, args.faults)
     print(f"local.gemini: http://{args.host}:{listener.getsockname()[1]} (offline, extractive)", flush=True)
     # Answers that hang are cut at the end: a drill must not keep the process.
-    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        app, log_level="warning", access_log=False, timeout_graceful_shutdown=2, timeout_keep_alive=75
+    )
     # Uvicorn raises the signal again once it has closed everything; the end it was asked for is no failure.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     signal.signal(signal.SIGINT, lambda *_: sys.exit(0))

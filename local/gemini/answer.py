@@ -11,12 +11,14 @@ from local.gemini.reading import Reading
 from local.gemini.schema import Schema
 from local.gemini.steer import count
 from local.gemini.subject import Subject
+from local.gemini.url_context import URL
 from local.gemini.walk import fill
 from local.gemini.wire import ENUM_TYPE, JSON_TYPE, Call
 
 NOTHING = "The prompt holds no text to work on."
 _QUESTION = re.compile(r"[^.!?\n]{8,300}\?")
 _MOST_COMPARED = 80
+_SHORTEST_TEXT = 200  # in characters: below it, a prompt with addresses holds nothing but them
 # JSON was asked for, but no shape: what a reader of a page wants to know.
 _DEFAULT_SCHEMA = {
     "type": "object",
@@ -41,7 +43,8 @@ def answer(call: Call, pages: Sequence[str], minilm: MiniLM) -> str:
 
 def _source(call: Call, pages: Sequence[str]) -> Material:
     found = material(call.texts, call.system)
-    if call.reads_urls and (pages or not found.text or found.text.startswith("http")):
+    only_addresses = len(URL.sub("", found.text)) < _SHORTEST_TEXT and URL.search(call.prompt)
+    if call.reads_urls and (pages or only_addresses):
         return Material("\n\n".join(pages), f"{found.instruction}\n{call.prompt}")
     return found
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from local.gemini import gazetteer
 from local.gemini.dates import dates
-from local.gemini.language import ALL_STOP_WORDS
+from local.gemini.language import ALL_STOP_WORDS, PROFILES
 
 _PARTICLE = r"(?:of|de|del|della|di|da|do|dos|du|la|le|van|von|der|den|am|bin|al|the|for)"
 _CAPITAL = r"(?:[A-ZÀ-ÖØ-Þ][^\W\d_]*(?:[-&][^\W\d_]+|['’][A-ZÀ-Þ][^\W\d_]+|\.[A-Z])*|[A-Z]\.)"  # noqa: RUF001 - the typographic apostrophe is meant
@@ -41,7 +41,8 @@ class _Mention:
 
 def entities(text: str, language: str) -> list[Entity]:
     """Names and dates, the most mentioned first."""
-    mentions = [mention for mention in _mentions(text) if _is_name(mention, language)]
+    stop_words = PROFILES.get(language, ALL_STOP_WORDS)
+    mentions = [mention for mention in _mentions(text, stop_words) if _is_name(mention, language)]
     known = {mention.name for mention in mentions if not mention.opens}
     # One word with a capital only at sentence starts is probably just a word.
     sure = [m for m in mentions if m.name in known or " " in m.name or _type_by_word(m.name) != "other"]
@@ -55,22 +56,22 @@ def _standing(entity: Entity) -> tuple[float, int]:
     return -entity.mentions * (0.5 if entity.type == "other" else 1), entity.start
 
 
-def _mentions(text: str) -> Iterator[_Mention]:
+def _mentions(text: str, stop_words: frozenset[str]) -> Iterator[_Mention]:
     for match in _NAME.finditer(text):
         before, after = text[max(0, match.start() - 24) : match.start()], text[match.end() : match.end() + 24]
         opens = bool(_STARTS.search(before))
-        name, start, title = _trimmed(match.group(), match.start(), opens=opens)
+        name, start, title = _trimmed(match.group(), match.start(), stop_words if opens else frozenset())
         hint = "person" if title or _SPEAKS.match(after) else "place" if _PLACE_BEFORE.search(before) else ""
         if name:
             yield _Mention(name, start, opens and start == match.start(), hint)
 
 
-def _trimmed(name: str, start: int, *, opens: bool) -> tuple[str, int, bool]:
+def _trimmed(name: str, start: int, fillers: frozenset[str]) -> tuple[str, int, bool]:
     """Without titles and leading little words: (name, start, whether a title stood there)."""
     parts = name.split(" ")
     titles = [i for i, part in enumerate(parts) if _bare(part) in gazetteer.TITLES]
     drop = titles[-1] + 1 if titles else 0
-    while drop < len(parts) and _is_filler(parts[drop], opens=opens and drop == 0 and len(parts) > 1):
+    while drop < len(parts) and _is_filler(parts[drop], fillers if drop == 0 and len(parts) > 1 else frozenset()):
         drop += 1
     kept = parts[drop:]
     while kept and (_bare(kept[-1]) in gazetteer.NOT_NAMES or kept[-1].islower()):
@@ -80,9 +81,9 @@ def _trimmed(name: str, start: int, *, opens: bool) -> tuple[str, int, bool]:
     return plain + "." if _INITIALS.fullmatch(plain) else plain, at, bool(titles)
 
 
-def _is_filler(part: str, *, opens: bool) -> bool:
+def _is_filler(part: str, fillers: frozenset[str]) -> bool:
     word = _bare(part)
-    starts_sentence = opens and (word in ALL_STOP_WORDS or word.endswith("ing"))
+    starts_sentence = bool(fillers) and (word in fillers or word.endswith("ing"))
     return starts_sentence or word in gazetteer.NOT_NAMES or part.islower()
 
 
@@ -94,7 +95,7 @@ def _is_name(mention: _Mention, language: str) -> bool:
     low = mention.name.lower()
     if len(low) < 2 or low in gazetteer.NOT_NAMES or low in gazetteer.GENERIC_ACRONYMS:
         return False
-    if mention.opens and low in ALL_STOP_WORDS:
+    if mention.opens and low in PROFILES.get(language, ALL_STOP_WORDS):
         return False
     if language == "de" and " " not in mention.name:
         return mention.name.isupper() or _type_by_word(mention.name) != "other"

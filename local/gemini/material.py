@@ -6,12 +6,14 @@ What stands between delimiters is data. Nothing in it is ever carried out; there
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 _TAG = re.compile(r"<([A-Za-z][\w.-]{0,40})((?:\s[^<>]{0,400})?)>")
 _FENCE = re.compile(r"^(\"{3}|`{3,}|'{3}|-{3,}|={3,}|~{3,})[^\n]*$", re.MULTILINE)
 _BEGIN = re.compile(r"^[-=*# ]*(?:BEGIN|START)\b(.*)$", re.MULTILINE)
 _TITLE = re.compile(r"\btitle\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
 _SHORTEST_BLOCK = 40
+_MOST_BLOCKS = 20
 _INSTRUCTION = re.compile(
     r"^(?:please\s+|you\s+(?:are|will|get)\b|summari[sz]e\b|extract\b|describe\b|analy[sz]e\b|read\b|write\b|give\b|list\b|"
     r"classify\b|translate\b|answer\b|find\b|return\b|tell\b|what\b|who\b|why\b|how\b|when\b|where\b|is\b|fasse\b|résume)",
@@ -55,7 +57,7 @@ def _blocks(text: str) -> Iterator[tuple[int, int, str]]:
         if end >= 0:
             titled = _TITLE.search(tag.group(2))
             yield tag.end(), end, (titled.group(1) or titled.group(2) or "") if titled else ""
-    for begin in _BEGIN.finditer(text):
+    for begin in islice(_BEGIN.finditer(text), _MOST_BLOCKS):
         ends = list(re.finditer(rf"^[-=*# ]*END{re.escape(begin.group(1))}\s*$", text[begin.end() :], re.MULTILINE))
         if ends:
             yield begin.end(), begin.end() + ends[-1].start(), ""

@@ -124,7 +124,8 @@ class Reading:
         return entities(f"{self.title}\n" + "\n".join(self.sentences), self.language)
 
     def topics(self, count: int) -> list[str]:
-        return topics(" . ".join(self.sentences), self.title, self.stop_words, count)
+        heading = self._given_title or self._heading[0]
+        return topics(" . ".join([heading, *self.sentences]), heading, self.stop_words, count)
 
     @cached_property
     def dates(self) -> list[Dated]:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +49,7 @@ class Options:
     lean: bool = False
     models: tuple[str, ...] = ()
     clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 class Service:
@@ -100,7 +101,7 @@ class Service:
         if rule is None:
             return None
         if rule.fault == "slow":
-            await asyncio.sleep(rule.delay)
+            await self._options.sleep(rule.delay)
         if rule.fault in ENDS:
             raise ENDS[rule.fault]
         if refusal := rule.refusal(model):
@@ -110,7 +111,7 @@ class Service:
     async def _rest(self) -> None:
         if self._options.latency:
             swing = random.uniform(-self._options.jitter, self._options.jitter)
-            await asyncio.sleep(max(0.0, self._options.latency + swing))
+            await self._options.sleep(max(0.0, self._options.latency + swing))
 
     async def _counted(self, call: Call) -> Usage:
         images = sum(1 for each in call.media if each.mime_type.startswith("image/"))

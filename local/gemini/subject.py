@@ -24,7 +24,7 @@ class Subject:
 
     @property
     def is_empty(self) -> bool:
-        return not self.reading.text.strip() and not self.pictures
+        return not (self.reading.text.strip() or self.pictures or self.label)
 
     def of_entity(self, entity: Entity) -> "Subject":
         near = next((each for each in self.reading.sentences if entity.name in each), "")

@@ -16,7 +16,7 @@ def topics(text: str, title: str, stop_words: frozenset[str], count: int) -> lis
     weights = {
         phrase: times * (1 + 1.2 * phrase.count(" ")) * (2.0 if phrase in in_title else 1.0)
         for phrase, times in phrases.items()
-        if times > 1 or phrase in in_title
+        if times > 1
     } or dict.fromkeys(phrases, 1.0)
     chosen: list[str] = []
     for phrase in sorted(weights, key=lambda each: -weights[each]):

@@ -15,7 +15,7 @@ import httpx
 MOST_URLS = 20
 MOST_REDIRECTS = 3
 MOST_BYTES = 5_000_000
-_URL = re.compile(r"https?://[^\s<>\"'`)\]}]+")
+URL = re.compile(r"https?://[^\s<>\"'`)\]}]+")
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
 _NOT_FREE = re.compile(r"\"isAccessibleForFree\"\s*:\s*\"?false", re.IGNORECASE)
 _STATUS = "URL_RETRIEVAL_STATUS_"
@@ -32,7 +32,7 @@ class Retrieved:
 
 
 def urls_in(texts: Sequence[str]) -> list[str]:
-    found = [url.rstrip(".,;:!?") for text in texts for url in _URL.findall(text)]
+    found = [url.rstrip(".,;:!?") for text in texts for url in URL.findall(text)]
     return list(dict.fromkeys(found))[:MOST_URLS]
 
 

@@ -167,7 +167,8 @@ def _sized(text: str, schema: Schema) -> str:
     if len(text) < least:
         text = f"{text} {_NOTHING}".strip() if len(text) + len(_NOTHING) < least or not text else text
         text = text.ljust(least, ".")
-    return clipped(text, most)
+    cut = clipped(text, most)
+    return cut if len(cut) >= least else text[:most]
 
 
 def _number(schema: Schema, subject: Subject) -> Filled:

@@ -22,10 +22,15 @@ from local.pubsub.signing import signing_hop
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT. Returns 2 with one line on stderr when it cannot start."""
+    """Serve until SIGTERM or SIGINT. Returns 2 with one line on stderr when it cannot start, 1 when it fails."""
     options = _parser().parse_args(argv)
     try:
         return asyncio.run(_serve(options))
+    except asyncio.CancelledError:
+        return 0
+    except ExceptionGroup as failed:
+        print(f"pubsub: the pushing failed: {failed.exceptions[0]}", file=sys.stderr)
+        return 1
     except (OSError, ValueError, sqlite3.Error, NotStarted, GoogleAPICallError) as error:
         print(f"pubsub: {options.host}:{options.port}: {error}", file=sys.stderr)
         return 2
@@ -82,28 +87,28 @@ def _plan(options: argparse.Namespace) -> Plan:
 
 async def _serve(options: argparse.Namespace) -> int:
     sign = Issuer(options.oidc_key, options.oidc_url).token if options.oidc_key else None
-    stop = _stop_signal()
+    _cancel_on_signal()
     if options.google != "never":
         try:
-            return await _serve_google(options, sign, stop)
+            return await _serve_google(options, sign)
         except NotStarted as reason:
             if options.google == "always":
                 raise
             print(f"pubsub: not Google's emulator: {reason}", flush=True)
-    return await _serve_own(options, sign, stop)
+    return await _serve_own(options, sign)
 
 
-async def _serve_own(options: argparse.Namespace, sign: Sign | None, stop: asyncio.Event) -> int:
-    async with own_pubsub(options.host, options.port, options.data, sign) as port:
+async def _serve_own(options: argparse.Namespace, sign: Sign | None) -> int:
+    async with own_pubsub(options.host, options.port, options.data, sign) as (port, pushing):
         await carry_out(_plan(options), f"{options.host}:{port}")
         kept = options.data or "memory"
         print(f"pubsub: {options.host}:{port}, our own Pub/Sub, messages in {kept}", flush=True)
-        await stop.wait()
-    return 0
+        await pushing
+    return 1
 
 
-async def _serve_google(options: argparse.Namespace, sign: Sign | None, stop: asyncio.Event) -> int:
-    """Return 0 when told to stop, 1 when the emulator ended by itself. Raises NotStarted."""
+async def _serve_google(options: argparse.Namespace, sign: Sign | None) -> int:
+    """Return 1 when the emulator has ended by itself. Raises NotStarted."""
     port = _free_port(options.host, options.port)
     target = f"{options.host}:{port}"
     async with signing_hop(_plan(options), sign) as plan, google_emulator(options.host, port) as end:
@@ -112,10 +117,7 @@ async def _serve_google(options: argparse.Namespace, sign: Sign | None, stop: as
         except GoogleAPICallError as error:
             raise NotStarted(f"it refused a topic or subscription: {error}") from error
         print(f"pubsub: {target}, Google's emulator, messages in memory", flush=True)
-        ended, stopped = asyncio.ensure_future(end), asyncio.ensure_future(stop.wait())
-        await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    if stop.is_set():
-        return 0
+        await end
     print("pubsub: Google's emulator ended", file=sys.stderr)
     return 1
 
@@ -127,11 +129,12 @@ def _free_port(host: str, port: int) -> int:
     return free
 
 
-def _stop_signal() -> asyncio.Event:
-    stop = asyncio.Event()
+def _cancel_on_signal() -> None:
+    """End by cancellation, so that a start is cut short too and everything begun is undone."""
+    serving = asyncio.current_task()
     for name in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    return stop
+        if serving:
+            asyncio.get_running_loop().add_signal_handler(name, serving.cancel)
 
 
 if __name__ == "__main__":

@@ -23,15 +23,20 @@ _OPTIONS = [
 
 
 @asynccontextmanager
-async def own_pubsub(host: str, port: int, data: Path | None, sign: Sign | None) -> AsyncIterator[int]:
-    """Run a Pub/Sub and yield its port. Raises OSError for a taken port, sqlite3.Error for a bad file."""
+async def own_pubsub(
+    host: str, port: int, data: Path | None, sign: Sign | None
+) -> AsyncIterator[tuple[int, asyncio.Task[None]]]:
+    """Run a Pub/Sub; yield its port and its pushing, which ends by itself only when it fails.
+
+    Raises OSError for a taken port, sqlite3.Error for a bad file.
+    """
     store = Store(data)
     broker = Broker(store)
     server, bound = listen(broker, host, port)
     await server.start()
     pushing = asyncio.create_task(Pusher(broker, sign).run())
     try:
-        yield bound
+        yield bound, pushing
     finally:
         await server.stop(grace=0)
         pushing.cancel()

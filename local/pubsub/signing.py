@@ -1,7 +1,7 @@
 """The hop that Google's emulator pushes to, because it signs nothing itself.
 
-emulator ─POST /0─> Hop: + OIDC token, + deliveryAttempt ─POST─> function
-                    <────────────── its status ───────────────────┘
+emulator ─POST /SECRET/0─> Hop: + OIDC token, + deliveryAttempt ─POST─> function
+                           <────────────── its status ───────────────────┘
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
+from secrets import token_urlsafe
 from typing import Any
 
 import uvicorn
@@ -24,21 +25,28 @@ from local.pubsub.posting import Endpoint, Poster, Sign, push_client
 
 
 class Hop:
-    """Forwards what arrives at /N to the endpoint of push N of the plan."""
+    """Forwards what arrives at /SECRET/N to the endpoint of push N of the plan.
+
+    The secret keeps others on the machine from having their own words signed.
+    """
 
     def __init__(self, plan: Plan, poster: Poster) -> None:
         self._plan = plan
         self._poster = poster
+        self.secret = token_urlsafe()
         self._attempts: Counter[tuple[int, str]] = Counter()
 
     def app(self) -> Starlette:
-        return Starlette(routes=[Route("/{number:int}", self._forward, methods=["POST"])])
+        return Starlette(routes=[Route(f"/{self.secret}/{{number:int}}", self._forward, methods=["POST"])])
 
     async def _forward(self, request: Request) -> Response:
         number = request.path_params["number"]
         if number >= len(self._plan.pushes):
             return Response(status_code=404)
-        body = self._counted(number, await request.json())
+        try:
+            body = self._counted(number, await request.json())
+        except (ValueError, TypeError, LookupError):
+            return Response(status_code=400)
         endpoint = self._plan.pushes[number].endpoint
         answer = await self._poster.post(endpoint, body, self._plan.delivery.ack_deadline_seconds)
         if answer in ACKNOWLEDGED:
@@ -59,12 +67,12 @@ class Hop:
 async def signing_hop(plan: Plan, sign: Sign | None) -> AsyncIterator[Plan]:
     """Run a hop for the plan and yield the same plan with every push going through it."""
     async with push_client() as client:
-        app = Hop(plan, Poster(client, sign)).app()
+        hop = Hop(plan, Poster(client, sign))
         listener = socket.create_server(("127.0.0.1", 0))
-        server = _Server(uvicorn.Config(app, log_level="warning", lifespan="off", access_log=False))
+        server = _Server(uvicorn.Config(hop.app(), log_level="warning", lifespan="off", access_log=False))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
-            yield _through(plan, f"http://127.0.0.1:{listener.getsockname()[1]}")
+            yield _through(plan, f"http://127.0.0.1:{listener.getsockname()[1]}/{hop.secret}")
         finally:
             server.should_exit = server.force_exit = True
             await serving

@@ -133,16 +133,29 @@ def problem(status: int, detail: str) -> Response:
     return JSONResponse(body, status, media_type="application/problem+json")
 
 
-@pytest.fixture
-def api():
+@pytest.fixture(scope="session")
+def served():
+    """Serve whichever API is `current`; yields (URL, the dict that names it)."""
+    current = {}
+
+    async def app(scope, receive, send):
+        await current["app"](scope, receive, send)
+
     listener = socket.create_server(("127.0.0.1", 0))
-    made = Api(f"http://127.0.0.1:{listener.getsockname()[1]}")
-    server = uvicorn.Server(uvicorn.Config(made.app(), log_level="error", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
-    yield made
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}", current
     server.should_exit = server.force_exit = True
     thread.join(20)
+
+
+@pytest.fixture
+def api(served):
+    url, current = served
+    made = Api(url)
+    current["app"] = made.app()
+    return made
 
 
 @dataclass

@@ -23,6 +23,7 @@ def checkout(tmp_path):
     for folder in ("local", "functions", ".local"):
         (tmp_path / folder).mkdir()
     (tmp_path / "functions" / "quotas.yaml").touch()
+    (tmp_path / "local" / "__init__.py").touch()
     (tmp_path / "local" / "__main__.py").write_text("import sys; print(sys.argv[1:]); sys.exit(7)")
     return tmp_path
 
@@ -35,7 +36,7 @@ def started(api):
     def start(*arguments, **options):
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PIECEWORK_")}
         environment = {**kept, "PYTHONPATH": str(ROOT), "PIECEWORK_URL": api.url, "TERM": "xterm-256color"}
-        streams = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")} | options
+        streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE) | options
         command = [sys.executable, "-m", "cli", *arguments]
         processes.append(subprocess.Popen(command, text=True, env=environment, **streams))
         return processes[-1]

@@ -1,16 +1,18 @@
 """The command: what it serves, and how it says that it cannot."""
 
 import asyncio
+import runpy
 import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from google.cloud.tasks_v2 import Queue
 
 from local.cloud_tasks.__main__ import main
-from local.cloud_tasks.queue_files import Retries, queues_of_file
+from local.cloud_tasks.queue_files import QUOTA_KEYS, Retries, queues_of_file
 
 QUOTAS = "gemini-text: {requests_per_minute: 300, tokens_per_minute: 1000000, max_concurrent: 40}\n"
 IN_FULL = """
@@ -18,6 +20,7 @@ mail:
   rate: {max_dispatches_per_second: 0.5, max_concurrent_dispatches: 3}
   retry: {max_attempts: 5, min_backoff: 10, max_backoff: 300s, max_doublings: 3, max_retry_duration: 1h}
 """
+MANIFESTS = Path(__file__).parents[2] / "infra" / "manifests.py"
 PARENT = "projects/piecework-local/locations/local"
 
 
@@ -76,6 +79,18 @@ async def test_a_signal_stops_it_with_work_on_its_way_and_the_work_is_sent_again
     await sink.received(2)
 
 
+def test_a_quota_is_read_as_it_is_deployed(tmp_path):
+    file = tmp_path / "quotas.yaml"
+    file.write_text("gemini-text: {requests_per_minute: 90}")
+
+    (queue,) = queues_of_file(file, PARENT, Retries())
+
+    manifests = runpy.run_path(str(MANIFESTS))
+    deployed = manifests["quota"]("gemini-text", {"requests_per_minute": 90})
+    assert queue.rate_limits.max_concurrent_dispatches == deployed["max_concurrent"]
+    assert set(manifests["QUOTA_KEYS"]) == QUOTA_KEYS
+
+
 def test_queues_in_full(tmp_path):
     file = tmp_path / "queues.yaml"
     file.write_text(IN_FULL.replace("1h", "3600"))
@@ -93,7 +108,7 @@ def test_queues_in_full(tmp_path):
     ("content", "says"),
     [
         ("gemini: {requests_per_minute: 1, max_concurrent: 1, colour: red}", "gemini: unknown key colour"),
-        ("gemini: {requests_per_minute: 1}", "gemini: max_concurrent is missing"),
+        ("gemini: {max_concurrent: 1}", "gemini: requests_per_minute is missing"),
         ("gemini: {requests_per_minute: lots, max_concurrent: 1}", "gemini.requests_per_minute"),
         ("gemini: {requests_per_minute: 1, max_concurrent: 1.5}", "gemini.max_concurrent"),
         ("gemini: {requests_per_minute: 60000, max_concurrent: 1}", "gemini: max_dispatches_per_second"),

@@ -164,6 +164,33 @@ async def test_a_redirect_is_followed_within_the_attempt(queue, create, sink, em
     assert emulator.counts()[queue] == (0, 0)
 
 
+async def test_a_redirect_elsewhere_takes_no_authorization_along(queue, create, sink, emulator):
+    async with Sink() as elsewhere:
+        answer = f"HTTP/1.1 303 See\r\nLocation: {elsewhere.url}/x\r\nContent-Length: 0\r\n\r\n"
+        sink.answers["/"] = [answer.encode()]
+        await create(queue, http={"body": b"x", "headers": {"authorization": "Basic secret"}})
+        await elsewhere.received(1)
+        await emulator.settled()
+
+        arrived = elsewhere.requests[0]
+
+    assert (arrived.method, arrived.target, arrived.body) == ("GET", "/x", b"")
+    assert "authorization" not in arrived.headers
+    assert emulator.counts()[queue] == (0, 0)
+
+
+@pytest.mark.parametrize("location", ["ftp://a.test/", "http://[", ""])
+async def test_a_redirect_to_nowhere_is_a_failed_attempt(queue, create, sink, emulator, client, location):
+    answer = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+    sink.answers["/"] = [answer.encode()]
+
+    task = await create(queue)
+    await emulator.settled()
+
+    known = await client.get_task(name=task.name)
+    assert (known.dispatch_count, known.response_count) == (1, 1)
+
+
 async def test_redirects_in_a_circle_fail_the_attempt(queue, create, sink, emulator):
     sink.answers["/round"] = [b"HTTP/1.1 308 Moved\r\nLocation: /round\r\nContent-Length: 0\r\n\r\n"]
 

@@ -19,15 +19,24 @@ class TestEverythingTwice:
         assert first == second
         assert emulator.counts()[queue] == (0, 0)
 
-    async def test_duplicates_stay_within_the_concurrency(self, make_queue, create, sink, emulator):
-        queue = await make_queue(rate_limits={"max_concurrent_dispatches": 1})
+    @pytest.mark.parametrize("concurrent", [1, 3])
+    async def test_duplicates_stay_within_the_concurrency(self, make_queue, create, sink, emulator, concurrent):
+        queue = await make_queue(rate_limits={"max_concurrent_dispatches": concurrent})
+        await sink_holds(sink, create, queue, concurrent)
 
-        for _ in range(5):
-            await create(queue)
-        await sink.received(10)
+        sink.release.set()
+        await sink.received(20)
         await emulator.settled()
 
-        assert sink.most["/"] == 1
+        assert sink.most["/"] == concurrent
+
+
+async def sink_holds(sink, create, queue, concurrent):
+    """Create ten tasks, and return when as many requests wait for their answers as may."""
+    sink.held = {"/"}
+    for _ in range(10):
+        await create(queue)
+    await sink.busy("/", concurrent)
 
 
 class TestEveryAnswerLost:

@@ -74,6 +74,7 @@ def test_bytes_after_the_answer_spoil_the_connection():
     [
         b"SSH-2.0-server\r\n\r\n",
         b"HTTP/1.1 abc OK\r\n\r\n",
+        b"HTTP/1.1 2\xb2\xb2 OK\r\n\r\n",
         b"HTTP/2 200 OK\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",

@@ -103,12 +103,18 @@ def test_a_lean_server_repeats_the_first_answer_to_a_schema(serving):
     assert "Harbour bridge closes" in first.text
 
 
-def test_an_answer_takes_the_latency_it_is_told(serving):
-    with serving(lean=True, latency=0.2) as url:
-        took = httpx.post(
-            f"{url}/v1/models/{MODEL}:generateContent",
-            json={"contents": [{"parts": [{"text": HARBOUR}]}]},
-            headers={"x-goog-api-key": "k"},
-        ).elapsed
+def test_answers_and_slow_faults_take_the_time_they_are_told(serving):
+    slept = []
 
-    assert took.total_seconds() >= 0.2
+    async def sleep(seconds):
+        slept.append(seconds)
+
+    with serving(lean=True, latency=0.3, jitter=0.1, sleep=sleep) as url:
+        httpx.post(f"{url}/control/faults", json={"fault": "slow", "delay": 7, "count": 1})
+        client = sdk(url)
+        answers = [client.models.generate_content(model=MODEL, contents=HARBOUR).text for _ in range(20)]
+
+    assert all(answers)
+    assert slept[0] == 7
+    assert all(0.2 <= seconds <= 0.4 for seconds in slept[1:])
+    assert len(set(slept[1:])) > 10

@@ -206,6 +206,15 @@ def test_a_field_s_name_and_description_say_what_is_computed(name, part, expecte
     assert filled({"type": "object", "properties": {name: part}, "required": [name]}) == {name: expected}
 
 
+def test_an_entity_that_only_the_title_names_keeps_its_name():
+    item = {"type": "object", "properties": {"name": {"type": "string", "minLength": 1}}, "required": ["name"]}
+    text = "Ada Okafor wins in Rotterdam\nThe race was long and hard for all of them in the end."
+
+    answer = filled({"type": "object", "properties": {"entities": {"type": "array", "items": item}}}, text)
+
+    assert {entity["name"] for entity in answer["entities"]} == {"Ada Okafor", "Rotterdam"}
+
+
 def test_a_description_sets_the_number_of_sentences_and_points():
     schema = {
         "type": "object",

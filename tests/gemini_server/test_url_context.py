@@ -68,6 +68,12 @@ def test_no_other_host_is_dialled(ask, asked_for, url):
     assert text == "The prompt holds no text to work on."
 
 
+def test_an_address_that_could_not_be_read_is_not_itself_taken_for_a_text(ask):
+    text, _ = ask("\nBEGIN PAGE 7f\nhttps://example.com/a-long-and-telling-address-of-a-page\nEND PAGE 7f")
+
+    assert text == "The prompt holds no text to work on."
+
+
 def test_each_url_has_its_own_status(ask):
     text, statuses = ask("http://daily.test/gone", "http://daily.test/bridge")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -58,8 +59,9 @@ async def function() -> AsyncIterator[Function]:
     server = _Server(uvicorn.Config(app, log_level="error", lifespan="off"))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     yield made
-    server.should_exit = server.force_exit = True
-    await serving
+    serving.cancel()
+    await asyncio.gather(serving, return_exceptions=True)
+    listener.close()
 
 
 @dataclass
@@ -83,7 +85,9 @@ class PubSub:
         return (await self.publisher.publish(topic=topic, messages=[message])).message_ids[0]
 
     async def pull(self, subscription: str = SUBSCRIPTION) -> list[Any]:
-        answer = await self.subscriber.pull(subscription=subscription, max_messages=10, return_immediately=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            answer = await self.subscriber.pull(subscription=subscription, max_messages=10, return_immediately=True)
         return list(answer.received_messages)
 
     async def acknowledged(self, subscription: str = SUBSCRIPTION) -> None:

@@ -1,0 +1,303 @@
+"""The real parts of the engine for a session of tests: database, REST, queue, topic, issuer, model, site, functions.
+
+A plugin rather than a conftest, so that tests/api and tests/fanout share one set of them (see engine/conftest.py).
+"""
+
+import json
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from infra import bundle
+from infra.manifests import load
+from local import supabase_lite
+from local.gemini.app import build_app
+from local.gemini.service import Options, Service
+from local.oidc import Issuer
+from local.site.app import make_app
+from local.site.server import listen, make_server
+from shared.enlisting import entry
+from tests.engine.deployed import ACCOUNT, Deployed, Deployer
+from tests.engine.door import Door
+from tests.engine.google import LOCATION, PROJECT, Tasks, Topic
+from tests.engine.here import Here, manifests_of
+from tests.engine.project import PROBE, ROOT, Project, with_probes
+from tests.engine.running import free_port, program, served
+
+DATABASE = "engine"
+KEPT_TABLES = "api_keys, batches, quotas, breakers, items, attempts, news_urls, article_summaries, probe_rows"
+MODEL_KEY = "model-key-5d1f3b7a"
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    return with_probes(tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture(scope="session")
+def bundles(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("bundles")
+    bundle.build(project.root, out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("logs")
+
+
+@pytest.fixture(scope="session")
+def connection(postgres: str, template: str) -> Iterator[psycopg.Connection]:
+    """The engine's own database, with the probes' tables."""
+    with psycopg.connect(host=postgres, user="postgres", dbname="postgres", autocommit=True) as admin:
+        admin.execute(f"create database {DATABASE} template {template}")
+    with psycopg.connect(
+        host=postgres, user="postgres", dbname=DATABASE, autocommit=True, row_factory=dict_row
+    ) as connection:
+        connection.execute((PROBE / "probe.sql").read_text())
+        connection.execute("grant all on probe_rows, probe_backlog to service_role")
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def supabase_keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, dict[str, str]]:
+    folder, port = tmp_path_factory.mktemp("supabase"), free_port()
+    keys = supabase_lite.prepare(folder, ROOT / "supabase" / "migrations", port=port)
+    config = folder / "supabase" / "config.toml"
+    config.write_text(config.read_text().replace("postgres:///postgres", f"postgres:///{DATABASE}"))
+    return folder, port, keys
+
+
+@pytest.fixture(scope="session")
+def supabase(
+    postgres: str, connection: psycopg.Connection, supabase_keys: tuple[Path, int, dict[str, str]], logs: Path
+) -> Iterator[str]:
+    """Supabase's REST; its URL."""
+    folder, port, keys = supabase_keys
+    command = supabase_lite.command(ROOT, "start", "--no-admin")
+    environment = supabase_lite.environment(postgres, keys)
+    with program(command, port=port, log=logs / "supabase.log", folder=folder, environment=environment):
+        yield f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def open_door(supabase: str) -> Iterator[tuple[Door, str]]:
+    door = Door(supabase)
+    with served(door.app) as url:
+        yield door, url
+
+
+@pytest.fixture
+def door(open_door: tuple[Door, str]) -> Iterator[Door]:
+    open_door[0].clear()
+    yield open_door[0]
+    open_door[0].clear()
+
+
+@pytest.fixture(scope="session")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
+    issuer = Issuer(tmp_path_factory.mktemp("oidc") / "key.pem", "http://not-yet")
+    with served(issuer.app()) as url:
+        issuer.url = url
+        yield issuer
+
+
+@pytest.fixture(scope="session")
+def cloud_tasks(project: Project, issuer: Issuer, tmp_path_factory: pytest.TempPathFactory, logs: Path) -> Iterator[Tasks]:
+    port = free_port()
+    key = tmp_path_factory.getbasetemp() / "oidc0" / "key.pem"
+    command = [
+        sys.executable, "-m", "local.cloud_tasks", "--port", str(port),
+        "--queues", str(project.root / "functions" / "quotas.yaml"), "--min-backoff", "0.1",
+        "--oidc-key", str(key), "--oidc-url", issuer.url,
+    ]  # fmt: skip
+    with program(command, port=port, log=logs / "cloud_tasks.log", folder=ROOT):
+        yield Tasks(port)
+
+
+@pytest.fixture
+def queue(cloud_tasks: Tasks) -> Iterator[Tasks]:
+    """Cloud Tasks with every queue empty and paused: what is put stays to be looked at, until `deliver`."""
+    cloud_tasks.clear()
+    yield cloud_tasks
+    cloud_tasks.clear()
+
+
+@pytest.fixture(scope="session")
+def pubsub(logs: Path) -> Iterator[Topic]:
+    port = free_port()
+    command = [sys.executable, "-m", "local.pubsub", "--port", str(port), "--google", "never"]
+    with program(command, port=port, log=logs / "pubsub.log", folder=ROOT):
+        yield Topic(port)
+
+
+@pytest.fixture
+def topic(pubsub: Topic) -> Topic:
+    """Pub/Sub with nothing in the topic "fanout"."""
+    pubsub.messages()
+    return pubsub
+
+
+@pytest.fixture(scope="session")
+def sample_site() -> Iterator[str]:
+    """The sample web; its host:port."""
+    import threading  # noqa: PLC0415
+
+    listener = listen(0)
+    server = make_server(make_app(ROOT / "samples"))
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def gemini_server(sample_site: str) -> Iterator[tuple[Service, str]]:
+    app = build_app(Options(cache=ROOT / ".local" / "models", site=sample_site))
+    with served(app) as url:
+        yield app.state.service, url
+
+
+@pytest.fixture
+def gemini(gemini_server: tuple[Service, str]) -> Iterator[Service]:
+    """The model server, with `faults.add({"fault": ...})` and `stats.report()`."""
+    service = gemini_server[0]
+    for part in (service.faults, service.stats, service.limiter):
+        part.clear()
+    yield service
+    service.faults.clear()
+
+
+@pytest.fixture(scope="session")
+def environment(
+    project: Project,
+    open_door: tuple[Door, str],
+    supabase_keys: tuple[Path, int, dict[str, str]],
+    issuer: Issuer,
+    cloud_tasks: Tasks,
+    pubsub: Topic,
+    sample_site: str,
+    gemini_server: tuple[Service, str],
+) -> dict[str, str]:
+    """The settings of every deployed function. Their URLs are known before they run."""
+    urls = {name: f"http://127.0.0.1:{free_port()}" for name in load(project.root)["functions"]}
+    return {
+        "SUPABASE_URL": open_door[1],
+        "SUPABASE_SECRET_KEY": supabase_keys[2]["SUPABASE_SECRET_KEY"],
+        "PROJECT_ID": PROJECT,
+        "LOCATION": LOCATION,
+        "TASKS_ENDPOINT": f"http://127.0.0.1:{cloud_tasks.port}",
+        "PUBSUB_ENDPOINT": f"http://127.0.0.1:{pubsub.port}",
+        "FUNCTION_URLS": json.dumps(urls),
+        "TASKS_SERVICE_ACCOUNT": ACCOUNT.format("tasks"),
+        "PUBSUB_SERVICE_ACCOUNT": ACCOUNT.format("pubsub"),
+        "OIDC_ISSUER": issuer.url,
+        "SAMPLE_SITE": sample_site,
+        "GEMINI_API_KEY": MODEL_KEY,
+        "GEMINI_BASE_URL": gemini_server[1],
+    }
+
+
+@pytest.fixture(scope="session")
+def deployer(bundles: Path, environment: dict[str, str], issuer: Issuer, logs: Path) -> Iterator[Deployer]:
+    with ExitStack() as running:
+        yield Deployer(bundles, environment, issuer, logs, running)
+    secrets = (environment["SUPABASE_SECRET_KEY"], environment["GEMINI_API_KEY"], "eyJ")
+    leaks = [log.name for log in logs.glob("*.log") if any(secret in log.read_text() for secret in secrets)]
+    assert not leaks, "a key or a token stands in these logs"
+
+
+@pytest.fixture
+def deployed(deployer: Deployer, database: psycopg.Connection, queue: Tasks) -> Callable[[str], Deployed]:
+    """deployed("probe"): the function's bundle under Functions Framework, started once a session."""
+    return deployer.deployed
+
+
+@pytest.fixture
+def database(connection: psycopg.Connection, project: Project, door: Door) -> psycopg.Connection:
+    """The engine's database, empty but for the quotas."""
+    connection.execute(f"truncate {KEPT_TABLES} restart identity cascade")
+    quotas = load(project.root)["quotas"]
+    rows = [json.dumps({"name": name, **limits}) for name, limits in quotas.items()]
+    connection.execute("select sync_quotas_v1(%s::jsonb[])", [rows])
+    return connection
+
+
+@pytest.fixture
+def enlist(database: psycopg.Connection) -> Callable[..., UUID]:
+    """enlist(do="done"): a waiting item of the probe in a batch of its own; its id."""
+
+    def enlist(function: str = "probe", quota: str = "probe", **given: Any) -> UUID:
+        batch_id = uuid4()
+        database.execute(
+            "insert into batches (id, function, source, state) values (%s, %s, 'items', 'open')", [batch_id, function]
+        )
+        one = entry(given, url_field("url"))
+        database.execute("select enlist_v1(array[%s::jsonb], %s, %s, %s)", [json.dumps(one), batch_id, function, quota])
+        return UUID(str(database.execute("select id from items where batch_id = %s", [batch_id]).fetchone()["id"]))
+
+    return enlist
+
+
+def url_field(name: str) -> Any:
+    return SimpleNamespace(url_field=name)
+
+
+@pytest.fixture
+def item_of(database: psycopg.Connection) -> Callable[[UUID], Any]:
+    """The item's row, with attributes."""
+
+    def item_of(item_id: UUID) -> Any:
+        return SimpleNamespace(**database.execute("select * from items where id = %s", [item_id]).fetchone())
+
+    return item_of
+
+
+@pytest.fixture
+def attempts_of(database: psycopg.Connection) -> Callable[[UUID], list[Any]]:
+    """The item's rows in attempts, the first first."""
+
+    def attempts_of(item_id: UUID) -> list[Any]:
+        rows = database.execute("select * from attempts where item_id = %s order by ended_at", [item_id])
+        return [SimpleNamespace(**row) for row in rows]
+
+    return attempts_of
+
+
+@pytest.fixture
+def wait_until() -> Callable[[Callable[[], bool]], None]:
+    """Look until it is so; at most 20 seconds."""
+
+    def wait_until(holds: Callable[[], bool]) -> None:
+        until = time.monotonic() + 20
+        while not holds():
+            assert time.monotonic() < until, "it never came to that"
+            time.sleep(0.02)
+
+    return wait_until
+
+
+@pytest.fixture
+async def here(
+    environment: dict[str, str], project: Project, database: psycopg.Connection, queue: Tasks, issuer: Issuer
+) -> AsyncIterator[Callable[..., Here]]:
+    """here(work_seconds=1).deliver(item): the probe in this process, with a manifest or settings of one's own."""
+    made: list[Here] = []
+
+    def here(**differs: Any) -> Here:
+        made.append(Here(environment, manifests_of(project).functions["probe"], issuer, **differs))
+        return made[-1]
+
+    yield here
+    for one in made:
+        await one.aclose()
