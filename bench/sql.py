@@ -109,7 +109,7 @@ def fill(db: Connection, size: int) -> None:
           finished_at, fingerprint, tokens_in, tokens_out, cost_usd)
         select batch.id, 'article', 'gemini-text', 'done', 1, jsonb_build_object('url', 'https://daily.test/' || n),
           encode(sha256(int8send(n)), 'hex'), 'daily' || mod(n, 97) || '.test', now(), now(),
-          encode(sha256(int8send(-n)), 'hex'), 1100, 200, 0.0005
+          sha256(int8send(-n)), 1100, 200, 0.0005
         from batch, generate_series((select count(*) from items) + 1, %s) n
         """,
         [size],

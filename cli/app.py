@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 from cli import __version__, export, show, stack
 from cli.client import Client
 from cli.follow import Following, follow
+from cli.health import health as show_health
 from cli.problems import EXIT_CODES, BadInput, FailOn, Problem, Unreachable
 from cli.settings import read_settings
 from cli.submit import read_items, read_options, submit_backlog, submit_items
@@ -146,7 +147,7 @@ def health(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(report, indent=2))
     else:
-        show.health(show.console(), report)
+        show_health(show.console(), report)
     if report.get("status") == "down":
         raise Unreachable("The API says it is down; the check above that is not ok says why.")
 

@@ -14,7 +14,7 @@ from cli.settings import Settings, is_local
 
 WAITS_SECONDS = (0.2, 0.5, 1.0)
 _AGAIN = frozenset({429, 502, 503, 504})
-MAX_ITEMS = 10_000
+MAX_ITEMS, MAX_BYTES = 10_000, 9_000_000
 PAGE = 100
 
 

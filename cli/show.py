@@ -29,6 +29,11 @@ def say(line: str) -> None:
     print(plain(line), file=sys.stderr, flush=True)
 
 
+def heading(out: Console, word: Any) -> None:
+    """Print one word in the colour it has in tables."""
+    out.print(_cell(word))
+
+
 def table(out: Console, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     lines = box.SIMPLE_HEAD if out.is_terminal else None
     made = Table(*columns, box=lines, header_style="bold", pad_edge=False)
@@ -89,29 +94,3 @@ def estimate(out: Console, plan: dict[str, Any]) -> None:
     pace = f"{plan.get('requests_per_minute')} a minute through queue {plan.get('queue')}"
     takes = duration(plan.get("estimated_seconds") or 0)
     out.print(plain(f"Would enlist {plan['would_enlist']} items{live}: about {takes} at {pace}."), highlight=False)
-
-
-def health(out: Console, report: dict[str, Any]) -> None:
-    checks = report.get("checks") or {}
-    out.print(Text(plain(report.get("status")), style=_COLOURS.get(str(report.get("status")), "")))
-    table(out, ("check", "state", "latency", "detail"), _check_rows(checks))
-    columns = ("quota", "requests/min", "tokens/min", "waiting", "running", "rests until", "why")
-    keys = ("name", "requests_per_minute", "tokens_per_minute", "waiting", "running", "rests_until", "reason")
-    quotas = checks.get("quotas") or []
-    if quotas:
-        table(out, columns, [[quota.get(key) for key in keys] for quota in quotas])
-
-
-def _check_rows(checks: dict[str, Any]) -> list[tuple[Any, ...]]:
-    named = {name: check for name, check in checks.items() if isinstance(check, dict)}
-    rows = [(name, check.get("state"), _latency(check), check.get("detail")) for name, check in named.items()]
-    breakers = checks.get("breakers") or []
-    return [*rows, ("breakers open", len(breakers), "", ", ".join(_breaker(breaker) for breaker in breakers))]
-
-
-def _latency(check: dict[str, Any]) -> str:
-    return f"{check['latency_ms']:.0f} ms" if isinstance(check.get("latency_ms"), int | float) else ""
-
-
-def _breaker(breaker: Any) -> str:
-    return str(breaker.get("name") or breaker.get("key") or breaker) if isinstance(breaker, dict) else str(breaker)

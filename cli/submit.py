@@ -1,11 +1,11 @@
 """What `piecework run` sends: options and items from what was typed, in as few batches as may be."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from cli import inputs, show
-from cli.client import MAX_ITEMS, Client
+from cli.client import MAX_BYTES, MAX_ITEMS, Client
 from cli.problems import BadInput
 from cli.watch import Batch
 
@@ -36,9 +36,23 @@ def read_items(file: str, *, strict: bool) -> list[inputs.Item]:
     return given.items
 
 
+def _chunks(items: Sequence[inputs.Item]) -> Iterator[list[inputs.Item]]:
+    """Yield the items in groups that one request may carry."""
+    chunk: list[inputs.Item] = []
+    size = 0
+    for item in items:
+        length = len(json.dumps(item)) + 2
+        if chunk and (len(chunk) == MAX_ITEMS or size + length > MAX_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(item)
+        size += length
+    yield chunk
+
+
 def submit_items(client: Client, ask: dict[str, Any], items: Sequence[inputs.Item], *, anew: bool) -> list[Batch]:
     """Submit the items in as few batches as may be; what was accepted is told even if a later one fails."""
-    chunks = [items[start : start + MAX_ITEMS] for start in range(0, len(items), MAX_ITEMS)]
+    chunks = list(_chunks(items))
     batches: list[Batch] = []
     for chunk in chunks:
         batches.append(client.submit({**ask, "items": chunk}, anew=anew))

@@ -16,6 +16,7 @@ FIRST_POLL_SECONDS, LAST_POLL_SECONDS = 0.2, 2.0
 PLAIN_LINE_SECONDS = 5.0
 # The API may restart under a long wait.
 PATIENCE_SECONDS = 60.0
+UNDER_WAY = ("accepting", "running")
 FINAL = ("done", "skipped", "dead", "cancelled")
 Batch = dict[str, Any]
 Report = Callable[[Batch], None]
@@ -110,7 +111,7 @@ def together(batches: Sequence[Batch]) -> Batch:
     sums = ("total", "tokens_in", "tokens_out", "cost_usd", "rate_per_minute", "cached", "duplicates")
     return {
         "counts": dict(counts),
-        "ended": all(str(batch.get("state", "")).startswith("completed") for batch in batches),
+        "ended": all(batch.get("state") not in UNDER_WAY for batch in batches),
         "eta_seconds": max(etas, default=None),
         **{name: sum(batch.get(name) or 0 for batch in batches) for name in sums},
     }

@@ -8,13 +8,15 @@ down  stop a stack that runs, from wherever it was started
 import argparse
 import asyncio
 import contextlib
+import functools
 import json
 import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -24,7 +26,7 @@ from local.stack import Stack, start, wait_ready
 from local.supabase_lite import NodeMissing
 
 ROOT = Path(__file__).parent.parent
-DATA = ROOT / ".local"
+DATA = Path(os.environ.get("PIECEWORK_DATA") or ROOT / ".local").resolve()
 STATE = DATA / "stack.json"
 
 
@@ -36,11 +38,9 @@ def main() -> None:
         sys.exit(down())
     stack = Stack(ROOT, DATA, int(os.environ.get("PIECEWORK_PORT", "8600")))
     try:
-        sys.exit(asyncio.run(up(stack) if words.command == "up" else run(stack)))
+        sys.exit(asyncio.run(until_stopped(up(stack) if words.command == "up" else run(stack))))
     except (NotStarted, NodeMissing, BadManifest) as error:
         sys.exit(f"piecework: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
 
 
 @contextlib.asynccontextmanager
@@ -62,39 +62,36 @@ async def running(stack: Stack) -> AsyncIterator[Processes]:
 
 
 async def up(stack: Stack) -> int:
-    stop = stop_at_signal()
     async with running(stack):
         print(where(stack), "\nCtrl-C, or `make down` elsewhere, stops it.", flush=True)
-        await stop.wait()
-        print("\nStopping ...", flush=True)
+        await asyncio.Event().wait()
     return 0
 
 
 async def run(stack: Stack) -> int:
-    stop = stop_at_signal()
     async with running(stack):
         job = await asyncio.create_subprocess_exec(
             *stack.python("cli", "run", "article", "samples/urls.txt", "--wait", "--details", "--fail-on", "none"),
             cwd=stack.root,
-            env={**os.environ, "PIECEWORK_URL": stack.url("api")},
+            env={**os.environ, "PIECEWORK_URL": stack.url("api"), "PIECEWORK_KEY": stack.api_key()},
         )
-        stopped = asyncio.create_task(stop.wait())
-        ended = asyncio.create_task(job.wait())
-        await asyncio.wait({stopped, ended}, return_when=asyncio.FIRST_COMPLETED)
-        if not ended.done():
-            job.terminate()
-            return 130
-        code = await ended
+        code = await job.wait()
         print(f"\n{after(stack)}", flush=True)
     return code
 
 
-def stop_at_signal() -> asyncio.Event:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
+async def until_stopped(work: Coroutine[Any, Any, int]) -> int:
+    """Carry on until it ends, or a signal stops it: then everything that was started is stopped too."""
+    task = asyncio.ensure_future(work)
+    # Only the first signal counts: a second Ctrl-C must not cut the stopping short.
+    stop = functools.cache(task.cancel)
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    return stop
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        print("stopped", flush=True)
+        return 0
 
 
 def where(stack: Stack) -> str:
@@ -140,7 +137,7 @@ def end(pid: int) -> None:
     """End a process of ours; a foreign one that has got its number since is left alone."""
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
-        if str(ROOT) in " ".join([*process.cmdline(), process.cwd()]):
+        if any(str(folder) in " ".join([*process.cmdline(), process.cwd()]) for folder in (ROOT, DATA)):
             process.terminate()
             process.wait(30)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import yaml
 
 from infra.manifests import load
 from local import supabase_lite
@@ -56,6 +57,9 @@ class Stack:
 
     def url(self, part: str) -> str:
         return f"http://127.0.0.1:{self.port(part)}"
+
+    def api_key(self) -> str:
+        return (self.data / "key").read_text().strip()
 
     def python(self, *words: str) -> list[str]:
         return [sys.executable, "-m", *words]
@@ -99,6 +103,7 @@ class Stack:
             "gemini": (
                 "--site", f"127.0.0.1:{self.port('site')}", "--cache", str(self.data / "models"), *self.gemini_options,
             ),
+            "scheduler": ("--jobs", str(self.write_jobs()), "--pubsub", f"127.0.0.1:{self.port('pubsub')}"),
             "site": ("--samples", str(self.root / "samples")),
         }  # fmt: skip
         return [
@@ -110,6 +115,18 @@ class Stack:
             )
             for name, more in words.items()
         ]
+
+    def write_jobs(self) -> Path:
+        """The scheduler's jobs, as the manifests have them: a run over each backlog, and the sweep."""
+        jobs = [
+            {"name": f"{name}-schedule", "schedule": one["schedule"], "topic": TOPIC, "data": order_of(one)}
+            for name, one in self.manifests["functions"].items()
+            if one["schedule"]
+        ]
+        file = self.data / "jobs.yaml"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(yaml.safe_dump(jobs))
+        return file
 
     def function(self, name: str, *, port: int | None = None) -> Program:
         """A deployed function: its bundle under Functions Framework."""
@@ -146,6 +163,13 @@ class Stack:
         if not os.environ.get("GEMINI_API_KEY"):
             settings |= {"GEMINI_API_KEY": "offline", "GEMINI_BASE_URL": self.url("gemini")}
         return settings
+
+
+def order_of(manifest: dict[str, Any]) -> dict[str, Any]:
+    """What the scheduler's message asks of the fan-out."""
+    if manifest["kind"] == "push":
+        return {"sweep": True}
+    return {"function": manifest["name"], "limit": manifest["schedule_limit"]}
 
 
 async def start(stack: Stack, processes: Processes) -> None:

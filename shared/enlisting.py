@@ -13,20 +13,24 @@ from shared.urls import domain, normalise
 def entry(
     given: Mapping[str, Any],
     manifest: Manifest,
+    options: Mapping[str, Any] | None = None,
     *,
-    custom_id: str | None = None,
     source_key: str | None = None,
-    fresh: bool = False,
 ) -> dict[str, Any]:
-    """One input as enlist_v1 takes it. Whatever is wrong with it, its function will say."""
-    key, host = identity(given, manifest)
+    """One input as enlist_v1 takes it. Whatever is wrong with it, its function will say.
+
+    `options` hold for a whole batch: `fresh` (work anew where a result is young); all else goes into every input.
+    """
+    known = {**(options or {}), **given}
+    fresh, custom_id = known.pop("fresh", False), known.pop("custom_id", None)
+    key, host = identity(known, manifest)
     return {
-        "input": dict(given),
+        "input": known,
         "input_key": key,
         "domain": host,
-        "custom_id": custom_id,
+        "custom_id": None if custom_id is None else str(custom_id),
         "source_key": source_key,
-        "fresh": fresh,
+        "fresh": fresh is True,
     }
 
 

@@ -28,12 +28,15 @@ from shared.items import Claim, ClaimRequest, Ended, Kept
 from shared.manifest import manifests
 from shared.queue import Delivery
 from shared.services import Engine, Services
-from shared.settings import settings
+from shared.settings import BadSettings, settings
 from shared.telemetry import log, trace_of
 
 Item = TypeVar("Item", bound=BaseModel)
 Work = Callable[[Item, Services], Awaitable[BaseModel]]
 Handle = Callable[[Request], Awaitable[Response]]
+
+# Of an error's text: enough to understand it.
+MOST_CHARACTERS = 2000
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,11 @@ def item_handler(model: type[Item], *, version: str) -> Callable[[Work[Item]], H
             return Engine(settings(), manifests().functions[name], version)
 
         async def handle(request: Request) -> Response:
-            return await answer(request, engine_of(asyncio.get_running_loop()), model, work)
+            try:
+                engine = engine_of(asyncio.get_running_loop())
+            except BadSettings as error:
+                return not_set_up(name, error)
+            return await answer(request, engine, model, work)
 
         # Functions Framework finds the entry point by its name.
         handle.__name__ = handle.__qualname__ = "handle"
@@ -70,12 +77,18 @@ def item_handler(model: type[Item], *, version: str) -> Callable[[Work[Item]], H
     return decorate
 
 
+def not_set_up(name: str, error: BadSettings) -> Response:
+    """One line for whoever deploys; the caller learns nothing about our settings, and comes again."""
+    log.critical("bad_settings", function=name, error=str(error))
+    return PlainTextResponse("This function is not set up: its log says what is missing.", 500)
+
+
 async def answer(request: Request, engine: Engine, model: type[Item], work: Work[Item]) -> Response:
     """Check the caller and the payload; then the item's way."""
     try:
         await engine.callers.check(
             request.headers.get("authorization"),
-            audience=engine.settings.function_urls[engine.manifest.name],
+            audience=engine.url,
             email=engine.settings.tasks_service_account,
         )
         task = read_task(request, await request.body())
@@ -99,7 +112,7 @@ def read_task(request: Request, body: bytes) -> Task:
     return Task(
         item_id,
         request.headers.get("x-cloudtasks-queuename", ""),
-        int(retry) if retry.isdecimal() else 0,
+        int(retry[:9]) if retry.isdecimal() else 0,
         trace_id,
         traceparent,
     )
@@ -114,15 +127,17 @@ async def follow(task: Task, engine: Engine, model: type[Item], work: Work[Item]
         claim = await engine.claims.submit(ClaimRequest(task.item_id, claim.holder))
         if claim.decision == "run":
             ended = await attempt(claim, engine, model, work)
-            kept = await keep(ended, engine, started)
+            ended, kept = await keep(ended, engine, started)
         wait = ended.rest_seconds if ended else claim.wait if claim.decision == "rest" else None
         if wait is not None and (kept is None or kept.state == "waiting"):
             at = datetime.now(UTC) + timedelta(seconds=wait)
             await engine.queue.put(Delivery(task.item_id, engine.manifest, at, task.traceparent))
     except Failed as error:
         before = ended or Ended(task.item_id, claim.holder, "failed")
-        ended = replace(before, outcome="failed", reason=error.reason, error=error.detail)
-        kept = None
+        ended, kept = replace(before, outcome="failed", reason=error.reason, error=error.detail), None
+    except Exception:  # noqa: BLE001 - whatever it is, the queue is told to come again, in a word
+        log.exception("unforeseen", function=engine.manifest.name, item_id=str(task.item_id))
+        ended, kept = Ended(task.item_id, claim.holder, "failed", "unforeseen"), None
     tell(task, claim, ended, kept, engine, time.monotonic() - started)
     outcome = ended.outcome if ended else claim.decision
     again = outcome == "failed" and (kept is None or kept.state == "waiting")
@@ -143,10 +158,18 @@ async def attempt(claim: Claim, engine: Engine, model: type[Item], work: Work[It
         error = outcome
     except TimeoutError:
         error = Failed("timeout", f"The work took longer than {engine.manifest.work_seconds:g} s")
-    except Exception as unforeseen:  # noqa: BLE001 - an attempt always ends with an outcome
+    except (Exception, asyncio.CancelledError) as unforeseen:
+        if stopping():
+            raise
         log.exception("unforeseen", function=engine.manifest.name, item_id=str(claim.item_id))
-        error = Failed("unforeseen", f"{type(unforeseen).__name__}: {unforeseen}"[:500])
+        error = Failed("unforeseen", f"{type(unforeseen).__name__}: {unforeseen}")
     return ending(claim, services, engine, error, row, time.monotonic() - started)
+
+
+def stopping() -> bool:
+    """Is it this request that was cancelled, rather than something its work waited for?"""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def read_input(model: type[Item], claim: Claim) -> Item:
@@ -189,7 +212,8 @@ def ending(  # noqa: PLR0913
         case Unchanged():
             return replace(ended, unchanged=error.result_id, reason=error.reason, validators=dict(claim.validators))
         case Outcome():
-            ended = replace(ended, outcome=error.name, reason=error.reason, error=error.detail or None, validators=None)
+            told = storable(error.detail) or None
+            ended = replace(ended, outcome=error.name, reason=error.reason, error=told, validators=None)
     match error:
         case Deferred():
             rest = max(0.0, (error.until - datetime.now(UTC)).total_seconds())
@@ -199,8 +223,16 @@ def ending(  # noqa: PLR0913
     return ended
 
 
-async def keep(ended: Ended, engine: Engine, started: float) -> Kept:
-    """Keep it while the request lasts: the work may have been paid for, and a database that is late comes back."""
+def storable(detail: str) -> str:
+    """The text as Postgres takes it: no NUL, no half characters, not without end."""
+    return detail[:MOST_CHARACTERS].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+
+
+async def keep(ended: Ended, engine: Engine, started: float) -> tuple[Ended, Kept]:
+    """What was kept in the end, and what became of it.
+
+    Tried while the request lasts: the work may have been paid for, and a database that is late comes back.
+    """
     left = engine.manifest.timeout_seconds - (time.monotonic() - started) - 10
     async for trial in AsyncRetrying(
         retry=retry_if_exception_type(StoreDown),

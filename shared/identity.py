@@ -7,6 +7,8 @@ import httpx
 import jwt
 
 CLOCK_SKEW_SECONDS = 30
+# What an issuer that is down, or that publishes something else than keys, makes of reading them.
+UNREADABLE = (httpx.HTTPError, httpx.InvalidURL, KeyError, ValueError, TypeError, AttributeError)
 
 
 class Unauthorized(Exception):
@@ -65,6 +67,7 @@ class Callers:
             async with httpx.AsyncClient(timeout=10) as client:
                 document = (await client.get(f"{self._issuer}/.well-known/openid-configuration")).raise_for_status()
                 keys = (await client.get(document.json()["jwks_uri"])).raise_for_status()
-        except (httpx.HTTPError, KeyError, ValueError) as error:
+                published = jwt.PyJWKSet.from_dict(keys.json()).keys
+        except (*UNREADABLE, jwt.PyJWTError) as error:
             raise Unauthorized(503, f"The keys of {self._issuer} could not be read: {error!r}") from error
-        return {key.key_id: key for key in jwt.PyJWKSet.from_dict(keys.json()).keys if key.key_id}
+        return {key.key_id: key for key in published if key.key_id}

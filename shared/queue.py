@@ -91,7 +91,7 @@ class Queue:
         return self._client
 
     def _request(self, delivery: Delivery) -> dict[str, Any]:
-        url = self._settings.function_urls[delivery.function.name]
+        url = self._settings.url_of(delivery.function.name)
         headers = {"Content-Type": "application/json"}
         if delivery.traceparent:
             headers["traceparent"] = delivery.traceparent

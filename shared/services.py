@@ -42,27 +42,28 @@ class Engine:
         self.manifest = manifest
         self.model = settings.gemini_model or manifest.model or ""
         self.variant = f"{version}/{self.model}"
+        self.url = settings.url_of(manifest.name)
         self.store = Store.of(settings)
         self.queue = Queue(settings)
         self.callers = Callers(settings.oidc_issuer)
         self.fetcher = Fetcher(user_agent=settings.user_agent, sample_site=settings.sample_site)
         self.gemini = Gemini(settings)
         self.claims: GroupCommit[ClaimRequest, Claim] = GroupCommit(self._claim)
-        self.keeps: GroupCommit[Ended, Kept] = GroupCommit(self._keep)
+        self.keeps: GroupCommit[Ended, tuple[Ended, Kept]] = GroupCommit(self._keep)
 
     async def _claim(self, requests: Sequence[ClaimRequest]) -> Sequence[Claim]:
         return await self.store.claim(requests, self.manifest, self.variant)
 
-    async def _keep(self, ended: Sequence[Ended]) -> Sequence[Kept]:
+    async def _keep(self, ended: Sequence[Ended]) -> Sequence[tuple[Ended, Kept]]:
         # One bad row must not sink its group: halve until it stands alone.
         return await commit_apart(self._keep_all, ended, RowRefused, self._keep_without_row)
 
-    async def _keep_all(self, ended: Sequence[Ended]) -> list[Kept]:
-        return await self.store.keep(ended, self.manifest)
+    async def _keep_all(self, ended: Sequence[Ended]) -> list[tuple[Ended, Kept]]:
+        return list(zip(ended, await self.store.keep(ended, self.manifest), strict=True))
 
-    async def _keep_without_row(self, one: Ended, error: Exception) -> Kept:
+    async def _keep_without_row(self, one: Ended, error: Exception) -> tuple[Ended, Kept]:
         dead = Ended(one.item_id, one.holder, "dead", "row_refused", str(error), spent=one.spent, seconds=one.seconds)
-        (kept,) = await self.store.keep([dead], self.manifest)
+        (kept,) = await self._keep_all([dead])
         return kept
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 
 class BadSettings(Exception):
@@ -43,6 +43,13 @@ class Settings(BaseSettings):
     user_agent: str = Field("Piecework/1.0", description="User-Agent of page fetches")
     sample_site: str = Field("", description="host:port that serves *.test, for the sample job; empty in deployments")
 
+    def url_of(self, function: str) -> str:
+        """Raises BadSettings for a function that has no URL."""
+        try:
+            return self.function_urls[function]
+        except KeyError:
+            raise BadSettings(f"FUNCTION_URLS is wrong: add the URL of {function!r}") from None
+
 
 @cache
 def settings() -> Settings:
@@ -51,6 +58,10 @@ def settings() -> Settings:
         return Settings()
     except ValidationError as error:
         raise BadSettings(first_problem(error)) from None
+    except SettingsError:
+        # The one setting that is JSON: pydantic-settings gives up before it validates.
+        about = Settings.model_fields["function_urls"].description
+        raise BadSettings(f"FUNCTION_URLS is wrong (not JSON): set it to the {about}") from None
 
 
 def first_problem(error: ValidationError) -> str:

@@ -38,7 +38,11 @@ class Submission(BaseModel):
     source: Literal["backlog"] | None = None
     limit: int = Field(500, ge=1, le=1_000_000)
     dry_run: bool = False
-    fresh: bool = Field(False, description="Work anew, also where a result of the same input is still young")
+    options: dict[str, Any] = Field(
+        default_factory=dict,
+        description='"fresh": true works anew where a result is still young; all else goes into every item',
+        examples=[{"fresh": True, "url_context": True}],
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> "Submission":
@@ -80,9 +84,9 @@ def add_batches(app: FastAPI, batches: Batches) -> None:
         if body.dry_run:
             return JSONResponse(await batches.dry_run(manifest, body.limit))
         if body.items is None:
-            batch = await batches.submit_backlog(owner, manifest, body.limit, idempotency_key)
+            batch = await batches.submit_backlog(owner, manifest, body.limit, body.options, key=idempotency_key)
         else:
-            batch = await batches.submit(owner, manifest, body.items, fresh=body.fresh, key=idempotency_key)
+            batch = await batches.submit(owner, manifest, body.items, body.options, key=idempotency_key)
         return JSONResponse(batch, 202, {"Location": batch["links"]["self"]})
 
     @app.get("/v3/batches", summary="Your batches, the newest first")

@@ -38,38 +38,26 @@ class Batches:
         return manifest
 
     async def submit(
-        self,
-        owner: UUID,
-        manifest: Manifest,
-        items: Sequence[Mapping[str, Any]],
-        *,
-        fresh: bool,
-        key: str | None,
+        self, owner: UUID, manifest: Manifest, items: Sequence[Row], options: Row, *, key: str | None
     ) -> Row:
         """Enlist the items and tell the fan-out. Nothing is lost once this returns, whatever dies after it."""
-        batch = await self._open(owner, manifest, "items", key, {"items": items, "fresh": fresh})
-        if batch["state"] != "accepting":
-            return await self.one(owner, UUID(batch["id"]))
-        entries = [
-            entry(
-                {name: value for name, value in item.items() if name != "custom_id"},
-                manifest,
-                custom_id=item.get("custom_id"),
-                fresh=fresh,
-            )
-            for item in items
-        ]
-        duplicates = await self._enlist(batch["id"], manifest, entries)
-        await self._store.update("batches", {"state": "open", "duplicates": duplicates}, id=batch["id"])
-        await self._tell({"batch_id": batch["id"]})
+        batch = await self._open(owner, manifest, "items", key, {"items": items, "options": options})
+        if batch["state"] == "accepting":
+            entries = [entry(item, manifest, options) for item in items]
+            duplicates = await self._enlist(batch["id"], manifest, entries)
+            await self._store.update("batches", {"state": "open", "duplicates": duplicates}, id=batch["id"])
+            await self._tell({"batch_id": batch["id"]})
         return await self.one(owner, UUID(batch["id"]))
 
-    async def submit_backlog(self, owner: UUID, manifest: Manifest, limit: int, key: str | None) -> Row:
+    async def submit_backlog(
+        self, owner: UUID, manifest: Manifest, limit: int, options: Row, *, key: str | None
+    ) -> Row:
         """A batch that the fan-out fills from the function's backlog."""
-        batch = await self._open(owner, manifest, "backlog", key, {"backlog": manifest.name, "limit": limit})
+        order = {"function": manifest.name, "limit": limit, "options": options}
+        batch = await self._open(owner, manifest, "backlog", key, order)
         if batch["state"] == "accepting":
-            await self._messages.publish({"function": manifest.name, "limit": limit, "batch_id": batch["id"]})
-            await self._store.update("batches", {"state": "open"}, id=batch["id"])
+            # It stays "accepting" until the fan-out has filled it; the same order twice fills it once.
+            await self._messages.publish({**order, "batch_id": batch["id"]})
         return await self.one(owner, UUID(batch["id"]))
 
     async def dry_run(self, manifest: Manifest, limit: int) -> Row:
@@ -171,7 +159,7 @@ def describe(batch: Mapping[str, Any], progress: Mapping[str, Any]) -> Row:
     counts = {state: progress[state] for state in STATES}
     left = counts["waiting"] + counts["running"]
     rate = progress["last_minute"]
-    over = left == 0 and batch["state"] != "accepting" and progress["total"] > 0
+    over = left == 0 and batch["state"] != "accepting"
     return {
         "id": batch["id"],
         "function": batch["function"],
@@ -185,7 +173,7 @@ def describe(batch: Mapping[str, Any], progress: Mapping[str, Any]) -> Row:
         "tokens_out": progress["tokens_out"],
         "cost_usd": float(progress["cost_usd"]),
         "created_at": as_iso(batch["created_at"]),
-        "finished_at": as_iso(progress["finished_at"]) if over else None,
+        "finished_at": as_iso(progress["finished_at"] or batch["created_at"]) if over else None,
         "rate_per_minute": rate,
         "eta_seconds": round(left * 60 / rate) if left and rate else None,
         "links": {"self": f"/v3/batches/{batch['id']}", "results": f"/v3/batches/{batch['id']}/results"},

@@ -20,7 +20,8 @@ PAYWALL = _any(
     r"(?:for|to) (?:our |paying |registered |premium )*(?:subscribers|members)",
     r"(?:for|to) subscribers only|subscribers?[- ]only",
     r"subscription (?:is )?required|unlock this (?:article|story)",
-    r"(?:to read|for) the (?:full|whole|rest of the|complete) (?:story|article),? (?:please )?(?:subscribe|register|start)",
+    r"(?:to read|for) the (?:full|whole|rest of the|complete) (?:story|article),? (?:please )?"
+    r"(?:subscribe|register|start)",
     r"already have a subscription|start (?:your|a) free trial",
     r"reached (?:your|the) (?:\w+ )?(?:limit|number) of (?:free )?(?:articles|stories)",
     r"weiterlesen (?:mit|als abonnent)|jetzt (?:abonnieren|registrieren) und weiterlesen",

@@ -57,6 +57,8 @@ class Fanout:
         manifest = self._item_function(order.function)
         if order.dry_run:
             return await self._tell(manifest, order.limit)
+        if order.batch_id is None and not (await self._tell(manifest, 1))["would_enlist"]:
+            return {"enlisted": 0, "queued": 0}
         batch_id = order.batch_id or uuid5(BACKLOG_RUNS, message_id)
         until = time.monotonic() + self._seconds
         enlisted = await self._enlist(manifest, batch_id, order, until)
@@ -99,13 +101,17 @@ class Fanout:
         }
 
     async def _enlist(self, manifest: Manifest, batch_id: UUID, order: FanBacklog, until: float) -> int:
-        batch = {"id": str(batch_id), "function": manifest.name, "source": "backlog", "state": "open"}
-        left, enlisted, opened = order.limit, 0, False
+        batch = {"id": str(batch_id), "function": manifest.name, "source": "backlog"}
+        await self.store.insert("batches", [batch], on_conflict="id")
+        # What an earlier delivery of this order has enlisted counts: the same order twice fills its batch once.
+        (progress,) = await self.store.call("batch_progress_v1", batch_ids=[str(batch_id)])
+        left, enlisted = order.limit - progress["total"], 0
         async for rows in self.store.pages(manifest.backlog or "", "source_id,source_key,input", key="source_id"):
-            if not opened:
-                await self.store.insert("batches", [batch], on_conflict="id")
-                opened = True
-            entries = [entry(row["input"], manifest, source_key=row["source_key"]) for row in rows[:left]]
+            if left <= 0:
+                break
+            entries = [
+                entry(row["input"], manifest, order.options, source_key=row["source_key"]) for row in rows[:left]
+            ]
             (done,) = await self.store.call(
                 "enlist_v1",
                 inputs=entries,
@@ -113,12 +119,11 @@ class Fanout:
                 function_name=manifest.name,
                 quota_name=manifest.quota,
             )
-            left, enlisted = left - len(entries), enlisted + done["enlisted"]
-            if left <= 0:
-                break
+            left, enlisted = left - len(entries), enlisted + int(done["enlisted"])
             if time.monotonic() > until:
-                await self._go_on(FanBacklog(function=manifest.name, limit=left, batch_id=batch_id))
-                break
+                await self._go_on(order.model_copy(update={"batch_id": batch_id}))
+                return enlisted
+        await self.store.update("batches", {"state": "open"}, id=str(batch_id), state="accepting")
         return enlisted
 
     async def _fan(self, batch_id: UUID, after: UUID | None, until: float) -> Report:

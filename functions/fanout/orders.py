@@ -1,9 +1,9 @@
 """Orders: what a Pub/Sub message asks of the fan-out.
 
-{"batch_id": "..."}                                 give every item of a batch its task (from the API)
-{"function": "article", "limit": 500}               enlist a backlog, then the same (from the scheduler)
-{"function": "article", "limit": 500, "dry_run": true}   tell what that would do
-{"sweep": true}                                     put back what was lost
+{"batch_id": "..."}                                     give every item of a batch its task (from the API)
+{"function": "article", "limit": 500}                   enlist a backlog, then the same (from the scheduler)
+{"function": "article", "limit": 500, "dry_run": true}  tell what that would do
+{"sweep": true}                                         put back what was lost
 """
 
 import base64
@@ -33,6 +33,7 @@ class FanBacklog(_Order):
     function: str
     limit: Annotated[int, Field(ge=1, le=1_000_000)] = 500
     dry_run: bool = False
+    options: dict[str, Any] = {}
     batch_id: UUID | None = None
 
 

@@ -41,7 +41,7 @@ async def _run(flags: argparse.Namespace) -> int:
     for queue in queues:
         tasks.keep_queue(queue)
     stop = _stop_signal()
-    print(f"cloud tasks: {tasks.host}:{tasks.port}, {len(tasks.counts())} queues", flush=True)
+    print(f"cloud tasks: {tasks.host}:{tasks.port}, queues: {len(tasks.counts())}", flush=True)
     await stop.wait()
     await tasks.stop(_GRACE_SECONDS)
     return 0

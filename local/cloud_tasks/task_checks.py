@@ -102,7 +102,7 @@ def _check_method(request: Message) -> None:
 def _check_headers(headers: Message) -> None:
     size = 0
     for key, value in headers.items():
-        size += len(key) + len(value)
+        size += len(key) + len(value.encode())
         if not _TOKEN.fullmatch(key) or _BREAKS.search(value):
             raise invalid(f"{key!r} is no HTTP header")
     if size >= MAX_HEADER_BYTES:

@@ -38,8 +38,10 @@ class Bell:
 
     async def wait(self, seconds: float | None) -> None:
         """Return when rung, or after `seconds`."""
+        # Not wait_for: before Python 3.12 it swallows a cancellation that meets the ring.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._event.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
 
 
 class Broker:

@@ -71,6 +71,7 @@ create table public.breakers (
   probe_until timestamptz,
   reason text
 );
+create index breakers_probed on public.breakers (probe_holder) where probe_holder is not null;
 comment on table public.breakers is 'Upstreams that failed lately. A healthy upstream has no row.';
 
 create table public.items (
@@ -95,7 +96,7 @@ create table public.items (
   leased_until timestamptz,
   finished_at timestamptz,
   holder uuid,
-  fingerprint text,
+  fingerprint bytea,
   -- The item whose row is this one's result: itself, or an earlier one with the same fingerprint.
   result_id uuid,
   reason text,
@@ -106,12 +107,14 @@ create table public.items (
   cost_usd numeric(14, 8) not null default 0,
   unique (batch_id, input_key)
 );
+-- Every change of an item writes a new entry into each index whose rows it belongs to, so there are few for all rows:
+-- progress is counted over items_of_batch, as it reads the sums from the rows anyway.
 create index items_of_batch on public.items (batch_id, id);
-create index items_progress on public.items (batch_id, state, finished_at);
+create index items_gone_wrong on public.items (batch_id, id) where state in ('skipped', 'dead');
 create index items_live on public.items (function, input_key) where state in ('waiting', 'running');
 create index items_unqueued on public.items (batch_id, id) where state = 'waiting' and queued_at is null;
-create index items_queued on public.items (quota, queued_at) where state = 'waiting' and queued_at is not null;
-create index items_leased on public.items (leased_until) where state = 'running';
+create index items_waiting on public.items (quota, queued_at) where state = 'waiting';
+create index items_running on public.items (quota, leased_until) where state = 'running';
 create index items_kept on public.items (fingerprint, finished_at) where state = 'done';
 create unique index items_source on public.items (function, source_key)
   where source_key is not null and state <> 'cancelled';

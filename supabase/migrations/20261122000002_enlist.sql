@@ -19,7 +19,8 @@ $$;
 comment on function public.sync_quotas_v1 is 'Writes the limits of functions/quotas.yaml; the pace of a quota is left as it is.';
 
 -- inputs: {input, input_key, domain, custom_id, source_key, fresh}. What the batch, or for a source_key the function,
--- has already is left as it is, so that a repeated call adds nothing.
+-- has already is left as it is, so that a repeated call adds nothing. In the order of the keys: two calls that bring the
+-- same inputs in another order would wait for each other.
 create function public.enlist_v1(inputs jsonb[], batch_id uuid, function_name text, quota_name text)
 returns table (enlisted integer, duplicates integer)
 language plpgsql as $$
@@ -30,7 +31,7 @@ begin
       jsonb_to_record(u.body) as i (
         input jsonb, input_key text, domain text, custom_id text, source_key text, fresh boolean
       )
-    order by u.place
+    order by i.source_key, i.input_key, u.place
   ),
   added as (
     insert into public.items (batch_id, function, quota, input, input_key, domain, custom_id, source_key, fresh)
@@ -48,23 +49,25 @@ end
 $$;
 
 create function public.mark_queued_v1(item_ids uuid[]) returns integer
-language plpgsql as $$
+language plpgsql
+set enable_seqscan = off
+as $$
 declare
   marked integer;
+  fanned uuid[];
 begin
   -- Only what still waits: a task may have been dispatched before its item is marked.
   with locked as (
-    select id, batch_id from public.items
+    select id from public.items
     where id = any (item_ids) and state = 'waiting' and queued_at is null
     order by id for update
   ),
   queued as (
     update public.items i set queued_at = now() from locked l where i.id = l.id returning i.batch_id
-  ),
-  heartbeat as (
-    update public.batches b set fanned_at = now() where b.id in (select q.batch_id from queued q)
   )
-  select count(*) into marked from queued;
+  select count(*), array_agg(distinct q.batch_id) into marked, fanned from queued q;
+  perform from public.batches b where b.id = any (fanned) order by b.id for no key update;
+  update public.batches b set fanned_at = now() where b.id = any (fanned);
   return marked;
 end
 $$;
@@ -74,31 +77,32 @@ $$;
 --   unqueued  enlisted, but the fan-out died before their task or before the mark
 --   queued    for far longer than the queue needs to drain, or in a queue that is known to be empty
 --   leased    the holder died and the queue did not come back either
+-- What it returns counts as queued from then on, so a sweep beside it, or right after it, finds the next ones.
 create function public.sweep_v1(most integer, empty_quotas text[] default '{}', quiet_seconds integer default 120)
 returns table (item_id uuid, function text, quota text)
-language plpgsql as $$
+language plpgsql
+set enable_seqscan = off
+as $$
 declare
   moment timestamptz := clock_timestamp();
   quiet interval := make_interval(secs => quiet_seconds);
 begin
+  perform public.forget_breakers(moment);
   return query
   with drain as (
-    select q.name, greatest(
-      interval '10 minutes',
-      make_interval(mins => 1) * (2 * (select count(*) from public.items w where w.quota = q.name and w.state = 'waiting'
-        and w.queued_at is not null) / q.requests_per_minute)
-    ) as patience
+    select q.name, moment - case when q.name = any (empty_quotas) then quiet else greatest(quiet, interval '10 minutes',
+      interval '2 minutes' * ((select count(*) from public.items w where w.quota = q.name and w.state = 'waiting'
+        and w.queued_at is not null) / q.requests_per_minute)) end as lost_before
     from public.quotas q
   ),
   lost as (
     (select i.id from public.items i join public.batches b on b.id = i.batch_id
-     where i.state = 'waiting' and i.queued_at is null and b.state = 'open'
-       and greatest(i.created_at, b.fanned_at) < moment - quiet
+     where i.state = 'waiting' and i.queued_at is null and b.state <> 'cancelled'
+       and i.created_at < moment - quiet and coalesce(b.fanned_at, b.created_at) < moment - quiet
      limit most)
     union all
-    (select i.id from public.items i join drain d on d.name = i.quota
-     where i.state = 'waiting' and i.queued_at is not null
-       and i.queued_at < moment - case when i.quota = any (empty_quotas) then quiet else greatest(quiet, d.patience) end
+    (select i.id from drain d join public.items i on i.quota = d.name
+     where i.state = 'waiting' and i.queued_at < d.lost_before
      limit most)
     union all
     (select i.id from public.items i
@@ -106,12 +110,25 @@ begin
      limit most)
   ),
   locked as (
+    -- Asked once more of the locked row: since the look it may have been claimed or queued.
     select i.id from public.items i
-    where i.id in (select l.id from lost l) and i.state in ('waiting', 'running')
+    where i.id = any (array(select l.id from lost l)) and i.state in ('waiting', 'running')
+      and coalesce(i.leased_until, i.queued_at, '-infinity') < moment - quiet
     order by i.id limit most for update skip locked
   )
-  update public.items i set state = 'waiting', queued_at = null, leased_until = null, holder = null
+  update public.items i set state = 'waiting', queued_at = moment, leased_until = null, holder = null
   from locked l where i.id = l.id
   returning i.id, i.function, i.quota;
 end
+$$;
+
+-- A healthy upstream has no row. One that nobody asked again for an hour is taken for healthy too, or it would be shown
+-- as resting for ever.
+create function public.forget_breakers(moment timestamptz) returns void
+language sql as $$
+  delete from public.breakers b where b.name in (
+    select f.name from public.breakers f
+    where greatest(f.window_ends, f.rests_until, f.probe_until) < moment - interval '1 hour'
+    for update skip locked
+  )
 $$;

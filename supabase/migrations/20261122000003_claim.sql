@@ -9,9 +9,9 @@ language sql immutable as $$
     case when name like 'domain:%' then interval '5 minutes' else interval '20 seconds' end
 $$;
 
-create function public.fingerprint(function_name text, input_key text, variant text) returns text
-language sql immutable parallel safe as $$
-  select encode(sha256(convert_to(function_name || chr(31) || input_key || chr(31) || variant, 'UTF8')), 'hex')
+create function public.fingerprint(function_name text, input_key text, variant text) returns bytea
+language sql stable as $$
+  select sha256(convert_to(function_name || chr(31) || input_key || chr(31) || variant, 'UTF8'))
 $$;
 
 create function public.seconds_between(moment timestamptz, later timestamptz) returns double precision
@@ -32,7 +32,7 @@ create type public.claim_plan as (
   decision text,
   reason text,
   wait double precision,
-  fingerprint text,
+  fingerprint bytea,
   result_id uuid,
   domain text,
   probes text[]
@@ -44,7 +44,8 @@ create type public.claim_plan as (
 --   rest       come back in `wait` seconds; no attempt spent
 --   cached     closed with the result of an earlier item (same function, input and variant, young enough)
 --   done       final already;  cancelled, dead: closed just now;  unknown: no such item
--- Locks are taken in one order (items by id, quota, breakers by name), in keep_v1 too.
+-- Locks are taken in one order (items by id, quota, breakers by name), in keep_v1 too. Plans are kept from being made for
+-- an empty table, for they live on in the session while it grows: rows are found by index, one by one.
 create function public.claim_v1(
   claims jsonb[],
   function_name text,
@@ -60,25 +61,18 @@ returns table (
   item_id uuid, holder uuid, decision text, reason text, wait double precision, attempt integer, input jsonb,
   memo jsonb, validators jsonb, batch_id uuid, domain text, input_key text
 )
-language plpgsql as $$
+language plpgsql
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+as $$
 #variable_conflict use_column
 declare
   moment timestamptz;
   ids uuid[] := array(select (c ->> 'item_id')::uuid from unnest(claims) c);
   plan public.claim_plan[];
 begin
-  -- Items alike (same function and input) are locked together, so that one of them is paid for and the others wait.
-  perform from public.items t
-  where t.id in (
-    select unnest(ids)
-    union
-    select alike.id
-    from public.items i
-    join public.items alike on alike.function = i.function and alike.input_key = i.input_key
-      and alike.state in ('waiting', 'running')
-    where i.id = any (ids)
-  )
-  order by t.id for update;
+  perform from public.items i where i.id = any (ids || public.alike(ids)) order by i.id for update;
   moment := clock_timestamp();
 
   plan := public.claim_decide(claims, function_name, variant, max_attempts, cache_seconds, patience_seconds, moment);
@@ -99,8 +93,12 @@ begin
     finished_at = case when p.decision in ('cached', 'dead', 'cancelled') then moment end,
     fingerprint = p.fingerprint,
     result_id = p.result_id,
-    reason = p.reason
-  from unnest(plan) p
+    reason = p.reason,
+    error = case when p.decision <> 'cached' then i.error end
+  from (
+    -- An item that came twice in the group: what closes it or lets it run stands, the other delivery rests.
+    select distinct on (d.item_id) d.* from unnest(plan) d order by d.item_id, d.decision = 'rest'
+  ) p
   where i.id = p.item_id and p.decision in ('run', 'rest', 'cached', 'dead', 'cancelled')
     -- Somebody else's lease is not touched by a delivery that comes twice; a renewal that must rest gives its own back.
     and (p.decision <> 'rest' or i.state = 'waiting' or i.holder = p.holder);
@@ -120,63 +118,83 @@ begin
 end
 $$;
 
+-- Items alike (same function and input) are locked together, so that one of them is paid for and the others wait.
+create function public.alike(ids uuid[]) returns uuid[]
+language plpgsql stable as $$
+begin
+  return array(
+    select a.id from unnest(ids) as given (id)
+    -- "offset 0" holds the order: from the few that are given to the few that are alike.
+    cross join lateral (select i.function, i.input_key from public.items i where i.id = given.id offset 0) i
+    cross join lateral (
+      select t.id from public.items t
+      where t.function = i.function and t.input_key = i.input_key and t.state in ('waiting', 'running') offset 0
+    ) a
+  );
+end
+$$;
+
 -- What is known of each item by itself, before any upstream is looked at.
 create function public.claim_decide(
   claims jsonb[], function_name text, variant text, max_attempts integer, cache_seconds double precision,
   patience_seconds double precision, moment timestamptz
 ) returns public.claim_plan[]
-language sql as $$
-  with asked as (
-    select (u.body ->> 'item_id')::uuid as item_id, (u.body ->> 'holder')::uuid as holder, u.place::integer as place
-    from unnest(claims) with ordinality as u (body, place)
-  ),
-  known as (
-    select a.*, i.id, i.state, i.holder as held_by, i.leased_until, i.not_before, i.attempts, i.fresh, i.domain,
-      b.state as batch_state, i.input_key, public.fingerprint(function_name, i.input_key, variant) as fingerprint
-    from asked a
-    left join public.items i on i.id = a.item_id
-    left join public.batches b on b.id = i.batch_id
-  ),
-  looked_up as (
-    select k.*, cached.result_id, twin.leased_until as twin_until,
-      row_number() over (partition by k.fingerprint order by k.place) as turn
-    from known k
-    left join lateral (
-      select c.result_id from public.items c
-      where not k.fresh and c.fingerprint = k.fingerprint and c.state = 'done' and c.result_id is not null
-        and c.finished_at > moment - make_interval(secs => cache_seconds)
-      order by c.finished_at desc limit 1
-    ) cached on true
-    left join lateral (
-      select t.leased_until from public.items t
-      where t.function = function_name and t.input_key = k.input_key and t.state = 'running'
-        and t.leased_until > moment and t.id <> k.item_id
-      limit 1
-    ) twin on true
-  )
-  select array_agg(row(
-    l.item_id, l.holder, l.place, d.decision, d.reason, d.wait, l.fingerprint,
-    case when d.decision = 'cached' then l.result_id end, l.domain, '{}'::text[]
-  )::public.claim_plan order by l.place)
-  from looked_up l,
-    lateral (
-      select * from (values
-        (1, l.id is null, 'unknown', 'unknown_item', 0.0),
-        (2, l.state in ('done', 'skipped', 'dead', 'cancelled'), 'done', l.state, 0.0),
-        (3, l.batch_state = 'cancelled', 'cancelled', 'cancelled', 0.0),
-        (4, l.state = 'running' and l.leased_until > moment and l.held_by is distinct from l.holder, 'rest', 'leased',
-          extract(epoch from l.leased_until - moment)::double precision),
-        (5, l.state = 'waiting' and l.not_before > moment + make_interval(secs => patience_seconds), 'rest', 'too_early',
-          extract(epoch from l.not_before - moment)::double precision),
-        (6, l.result_id is not null and l.held_by is distinct from l.holder, 'cached', 'cached', 0.0),
-        (7, l.attempts >= max_attempts and l.held_by is distinct from l.holder, 'dead', 'attempts_exhausted', 0.0),
-        (8, l.twin_until is not null, 'rest', 'twin_running',
-          least(extract(epoch from l.twin_until - moment)::double precision, 10.0)),
-        (9, l.turn > 1, 'rest', 'twin_running', 10.0),
-        (10, true, 'run', null, 0.0)
-      ) as rule (rank, applies, decision, reason, wait)
-      where rule.applies order by rule.rank limit 1
-    ) d
+language plpgsql as $$
+begin
+  return array(
+    with known as (
+      select u.place::integer as place, (u.body ->> 'item_id')::uuid as item_id, (u.body ->> 'holder')::uuid as holder,
+        i.id, i.state, i.holder as held_by, i.leased_until, i.not_before, i.attempts, i.fresh, i.domain, i.input_key,
+        b.state as batch_state, public.fingerprint(function_name, i.input_key, variant) as fingerprint
+      from unnest(claims) with ordinality as u (body, place)
+      left join public.items i on i.id = (u.body ->> 'item_id')::uuid
+      left join public.batches b on b.id = i.batch_id
+    ),
+    decided as (
+      select k.*, cached.result_id, d.decision, d.reason, d.wait,
+        -- Of items alike in one group one may run: the one that runs already and renews its claim, else the first.
+        d.decision = 'run' and row_number() over (
+          partition by d.decision = 'run', k.fingerprint order by k.held_by is distinct from k.holder, k.place
+        ) > 1 as crowded
+      from known k
+      left join lateral (
+        select c.result_id from public.items c
+        where not k.fresh and c.fingerprint = k.fingerprint and c.state = 'done' and c.result_id is not null
+          and c.finished_at > moment - make_interval(secs => cache_seconds)
+        order by c.finished_at desc limit 1
+      ) cached on true
+      left join lateral (
+        select t.leased_until from public.items t
+        where t.function = function_name and t.input_key = k.input_key and t.state = 'running'
+          and t.leased_until > moment and t.id <> k.item_id
+        limit 1
+      ) twin on true,
+      lateral (
+        select * from (values
+          (1, k.id is null, 'unknown', 'unknown_item', 0.0),
+          (2, k.state in ('done', 'skipped', 'dead', 'cancelled'), 'done', k.state, 0.0),
+          (3, k.batch_state = 'cancelled', 'cancelled', 'cancelled', 0.0),
+          (4, k.state = 'running' and k.leased_until > moment and k.held_by is distinct from k.holder, 'rest', 'leased',
+            extract(epoch from k.leased_until - moment)::double precision),
+          (5, k.state = 'waiting' and k.not_before > moment + make_interval(secs => patience_seconds), 'rest', 'too_early',
+            extract(epoch from k.not_before - moment)::double precision),
+          (6, cached.result_id is not null and k.held_by is distinct from k.holder, 'cached', 'cached', 0.0),
+          (7, k.attempts >= max_attempts and k.held_by is distinct from k.holder, 'dead', 'attempts_exhausted', 0.0),
+          (8, twin.leased_until is not null, 'rest', 'twin_running',
+            least(extract(epoch from twin.leased_until - moment)::double precision, 10.0)),
+          (9, true, 'run', null, 0.0)
+        ) as rule (rank, applies, decision, reason, wait)
+        where rule.applies order by rule.rank limit 1
+      ) d
+    )
+    select row(d.item_id, d.holder, d.place,
+      case when d.crowded then 'rest' else d.decision end,
+      case when d.crowded then 'twin_running' else d.reason end,
+      case when d.crowded then 10.0 else d.wait end,
+      d.fingerprint, case when d.decision = 'cached' then d.result_id end, d.domain, '{}')::public.claim_plan
+    from decided d order by d.place
+  );
+end
 $$;
 
 -- What the upstreams say: breakers of the quota and of each domain, the quota's rest, and its pace.
@@ -204,7 +222,8 @@ begin
   if not exists (select from unnest(plan) p where p.decision = 'run') then
     return plan;
   end if;
-  select * into valve from public.quotas q where q.name = quota_name for update;
+  -- Not "for update": an item that is enlisted beside it shares a lock on its quota, and neither should wait.
+  select * into valve from public.quotas q where q.name = quota_name for no key update;
   if not found then
     raise exception 'quota "%" is not in the table quotas', quota_name
       using hint = 'Write it in functions/quotas.yaml and deploy, which calls sync_quotas_v1.', errcode = 'PW001';
@@ -218,11 +237,10 @@ begin
   end if;
 
   request_gap := 60.0 * 1.015 / valve.requests_per_minute;
-  token_gap := case when valve.tokens_per_minute is null then 0
-    else reserve_tokens * 60.0 * 1.015 / valve.tokens_per_minute end;
+  token_gap := public.token_gap(reserve_tokens, valve.tokens_per_minute);
   rest_base := greatest(0, public.seconds_between(moment, valve.rests_until));
   request_base := greatest(rest_base, public.seconds_between(moment, valve.request_slot));
-  token_base := case when token_gap = 0 then rest_base
+  token_base := case when valve.tokens_per_minute is null then rest_base
     else greatest(rest_base, public.seconds_between(moment, valve.token_slot)) end;
 
   select count(*), max(slot) into running, last_slot from (
@@ -253,7 +271,7 @@ begin
   update public.quotas q set
     request_slot = case when running = 0 then q.request_slot
       else moment + make_interval(secs => last_slot + request_gap) end,
-    token_slot = case when running = 0 or token_gap = 0 then q.token_slot
+    token_slot = case when running = 0 or valve.tokens_per_minute is null then q.token_slot
       else moment + make_interval(secs => last_slot + token_gap) end,
     tail = case when resting = 0 then q.tail
       else moment + make_interval(secs => greatest(public.seconds_between(moment, q.tail), request_base, token_base)
@@ -270,6 +288,15 @@ begin
 end
 $$;
 
+-- Seconds between two calls of `tokens` each. A minute holds a whole number of calls, so that no window gets one more.
+create function public.token_gap(tokens integer, tokens_per_minute double precision) returns double precision
+language sql immutable as $$
+  select case
+    when tokens_per_minute is null or tokens = 0 then 0
+    when tokens >= tokens_per_minute then 60.0 * 1.015 * tokens / tokens_per_minute
+    else 60.0 * 1.015 / floor(tokens_per_minute / tokens) end
+$$;
+
 -- Sends back whatever would call a resting upstream, all but the one probe of each whose rest is over.
 create function public.claim_break(plan public.claim_plan[], quota_breaker text, watched text[], moment timestamptz)
 returns public.claim_plan[]
@@ -281,7 +308,7 @@ language sql as $$
   ),
   touched as (
     select p.place, p.holder, d as on_domain, q as on_quota,
-      row_number() over (partition by d.name order by p.place) as domain_turn
+      row_number() over (partition by d.name order by d.probe_holder = p.holder desc nulls last, p.place) as domain_turn
     from unnest(plan) p
     left join unwell d on d.name = 'domain:' || p.domain
     left join unwell q on q.name = quota_breaker
@@ -289,14 +316,20 @@ language sql as $$
   ),
   past_domain as (
     -- A prober that renews its claim stays the prober.
-    select t.*, (t.on_domain).name is null or (t.on_domain).probe_holder = t.holder
-        or ((t.on_domain).rests_until <= moment and t.domain_turn = 1) as domain_ok
+    select t.*, (t.on_domain).name is null or (t.domain_turn = 1
+        and ((t.on_domain).probe_holder = t.holder or (t.on_domain).rests_until <= moment)) as domain_ok
     from touched t
   ),
-  past_quota as (
-    select t.*, (t.on_quota).name is null or (t.on_quota).probe_holder = t.holder or ((t.on_quota).rests_until <= moment
-        and row_number() over (partition by t.domain_ok order by t.place) = 1) as quota_ok
+  turned as (
+    select t.*, row_number() over (
+        partition by t.domain_ok order by (t.on_quota).probe_holder = t.holder desc nulls last, t.place
+      ) as quota_turn
     from past_domain t
+  ),
+  past_quota as (
+    select t.*, (t.on_quota).name is null or (t.quota_turn = 1
+        and ((t.on_quota).probe_holder = t.holder or (t.on_quota).rests_until <= moment)) as quota_ok
+    from turned t
   )
   select array_agg(
     case

@@ -29,78 +29,81 @@ create function public.keep_v1(
   max_attempts integer default 5
 )
 returns table (item_id uuid, holder uuid, accepted boolean, state text, attempts integer)
-language plpgsql as $$
+language plpgsql
+set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
+as $$
 #variable_conflict use_column
 declare
   moment timestamptz;
-  kept public.kept_result[] := array(
-    select jsonb_populate_record(null::public.kept_result, r - 'result') from unnest(results) r
+  told public.kept_result[] := array(
+    select distinct on (k.item_id, k.holder) k
+    from (select jsonb_populate_record(null::public.kept_result, r) from unnest(results) r) as t (k)
+    order by k.item_id, k.holder
   );
-  news uuid[];
+  ids uuid[] := array(select k.item_id from unnest(told) k);
+  news public.kept_result[];
   winners uuid[];
-  final constant text[] := array['done', 'skipped', 'dead'];
 begin
-  perform from public.items i where i.id in (select k.item_id from unnest(kept) k) order by i.id for update;
+  perform from public.items i where i.id = any (ids) order by i.id for update;
   moment := clock_timestamp();
 
-  -- A repeated keep (its answer was lost) finds its attempt here already and is not counted again.
-  with added as (
+  news := public.keep_attempts(told, moment);
+  winners := public.keep_winners(news);
+  perform public.keep_rows(results, winners, result_table);
+  perform public.keep_items(news, winners, max_attempts, moment);
+  perform public.keep_pace(news, quota_name, reserve_tokens, moment);
+  perform public.keep_breakers(told, news, moment);
+
+  return query
+  select k.item_id, k.holder, k.holder = any (winners), i.state, i.attempts
+  from unnest(told) k join public.items i on i.id = k.item_id;
+end
+$$;
+
+-- Writes the attempts down, and tells which are new: a repeated keep (its answer was lost) finds its attempt here already.
+create function public.keep_attempts(told public.kept_result[], moment timestamptz) returns public.kept_result[]
+language plpgsql as $$
+declare
+  added uuid[];
+begin
+  with written as (
     insert into public.attempts as a (item_id, holder, attempt, outcome, reason, error, model_calls, tokens_in,
       tokens_out, cost_usd, seconds, ended_at)
     select k.item_id, k.holder, i.attempts, k.outcome, k.reason, k.error, coalesce(k.model_calls, 0),
       coalesce(k.tokens_in, 0), coalesce(k.tokens_out, 0), coalesce(k.cost_usd, 0), k.seconds, moment
-    from unnest(kept) k join public.items i on i.id = k.item_id
+    from unnest(told) k join public.items i on i.id = k.item_id
     on conflict do nothing
     returning a.holder
   )
-  select coalesce(array_agg(a.holder), '{}') into news from added a;
+  select array_agg(w.holder) into added from written w;
+  return array(select k from unnest(told) k where k.holder = any (added));
+end
+$$;
 
-  -- A final outcome is taken from any holder, for the work is done; a try-again only from the one that holds the lease.
-  winners := array(
+create function public.is_final(outcome text) returns boolean
+language sql immutable as $$ select outcome in ('done', 'skipped', 'dead') $$;
+
+create function public.state_after(outcome text, attempts integer, max_attempts integer) returns text
+language sql immutable as $$
+  select case
+    when public.is_final(outcome) then outcome
+    when outcome = 'failed' and attempts >= max_attempts then 'dead'
+    else 'waiting' end
+$$;
+
+-- A final outcome is taken from any holder, for the work is done; a try-again only from the one that holds the lease.
+create function public.keep_winners(news public.kept_result[]) returns uuid[]
+language plpgsql as $$
+begin
+  return array(
     select distinct on (k.item_id) k.holder
-    from unnest(kept) k join public.items i on i.id = k.item_id
-    where k.holder = any (news) and i.state in ('waiting', 'running')
-      and (k.outcome = any (final) or (i.state = 'running' and i.holder = k.holder))
-    order by k.item_id, (k.outcome = 'done') desc
+    from unnest(news) k join public.items i on i.id = k.item_id
+    where i.state in ('waiting', 'running')
+      and (public.is_final(k.outcome) or (i.state = 'running' and i.holder = k.holder))
+    order by k.item_id, k.outcome = 'done' desc, public.is_final(k.outcome) desc
   );
-
-  perform public.keep_rows(results, winners, result_table);
-
-  update public.items i set
-    state = case
-      when k.outcome = any (final) then k.outcome
-      when k.outcome = 'failed' and i.attempts >= max_attempts then 'dead'
-      else 'waiting' end,
-    reason = case when k.outcome = 'failed' and i.attempts >= max_attempts then 'attempts_exhausted' else k.reason end,
-    error = coalesce(k.error, case when k.outcome = 'done' then null else i.error end),
-    attempts = i.attempts - case when k.outcome in ('deferred', 'overloaded') then 1 else 0 end,
-    memo = i.memo || coalesce(k.memo, '{}'),
-    validators = coalesce(k.validators, i.validators),
-    result_id = case when k.outcome = 'done' then coalesce(k.unchanged, i.id) end,
-    holder = null,
-    leased_until = null,
-    not_before = moment + make_interval(secs => k.rest_seconds),
-    queued_at = moment + make_interval(secs => coalesce(k.rest_seconds, 0)),
-    finished_at = case when k.outcome = any (final) or (k.outcome = 'failed' and i.attempts >= max_attempts)
-      then moment end
-  from unnest(kept) k
-  where i.id = k.item_id and k.holder = any (winners);
-
-  update public.items i set
-    tokens_in = i.tokens_in + s.tokens_in, tokens_out = i.tokens_out + s.tokens_out, cost_usd = i.cost_usd + s.cost_usd
-  from (
-    select k.item_id, sum(coalesce(k.tokens_in, 0)) as tokens_in, sum(coalesce(k.tokens_out, 0)) as tokens_out,
-      sum(coalesce(k.cost_usd, 0)) as cost_usd
-    from unnest(kept) k where k.holder = any (news) and k.model_calls > 0 group by k.item_id
-  ) s
-  where i.id = s.item_id;
-
-  perform public.keep_pace(kept, news, quota_name, reserve_tokens, moment);
-  perform public.keep_breakers(kept, news, moment);
-
-  return query
-  select k.item_id, k.holder, k.holder = any (winners), i.state, i.attempts
-  from unnest(kept) k join public.items i on i.id = k.item_id;
 end
 $$;
 
@@ -126,11 +129,48 @@ begin
 end
 $$;
 
+create function public.keep_items(
+  news public.kept_result[], winners uuid[], max_attempts integer, moment timestamptz
+) returns void
+language plpgsql as $$
+begin
+  update public.items i set
+    state = public.state_after(k.outcome, i.attempts, max_attempts),
+    reason = case when k.outcome = 'failed' and i.attempts >= max_attempts then 'attempts_exhausted' else k.reason end,
+    error = coalesce(k.error, case when k.outcome <> 'done' then i.error end),
+    attempts = i.attempts - case when k.outcome in ('deferred', 'overloaded') then 1 else 0 end,
+    memo = i.memo || coalesce(k.memo, '{}'),
+    validators = coalesce(k.validators, i.validators),
+    result_id = case when k.outcome = 'done' then coalesce(k.unchanged, i.id) end,
+    holder = null,
+    leased_until = null,
+    not_before = moment + make_interval(secs => k.rest_seconds),
+    queued_at = moment + make_interval(secs => coalesce(k.rest_seconds, 0)),
+    finished_at = case when public.state_after(k.outcome, i.attempts, max_attempts) <> 'waiting' then moment end,
+    tokens_in = i.tokens_in + coalesce(k.tokens_in, 0),
+    tokens_out = i.tokens_out + coalesce(k.tokens_out, 0),
+    cost_usd = i.cost_usd + coalesce(k.cost_usd, 0)
+  from unnest(news) k
+  where i.id = k.item_id and k.holder = any (winners);
+
+  -- What was paid for nothing, for another's result came first, was paid all the same.
+  update public.items i set
+    tokens_in = i.tokens_in + k.tokens_in, tokens_out = i.tokens_out + k.tokens_out, cost_usd = i.cost_usd + k.cost_usd
+  from (
+    select n.item_id, coalesce(sum(n.tokens_in), 0) as tokens_in, coalesce(sum(n.tokens_out), 0) as tokens_out,
+      coalesce(sum(n.cost_usd), 0) as cost_usd
+    from unnest(news) n where n.holder <> all (winners) and n.model_calls > 0 group by n.item_id
+  ) k
+  where i.id = k.item_id;
+end
+$$;
+
 -- Tokens used instead of reserved move the quota's next token; a quota that said 429 rests for all.
 create function public.keep_pace(
-  kept public.kept_result[], news uuid[], quota_name text, reserve_tokens integer, moment timestamptz
+  news public.kept_result[], quota_name text, reserve_tokens integer, moment timestamptz
 ) returns void
-language sql as $$
+language plpgsql as $$
+begin
   update public.quotas q set
     token_slot = case when q.tokens_per_minute is null or q.token_slot = '-infinity' then q.token_slot
       else q.token_slot + make_interval(secs => s.tokens_over * 60.0 * 1.015 / q.tokens_per_minute) end,
@@ -141,68 +181,96 @@ language sql as $$
     select sum(coalesce(k.tokens_in, 0) - reserve_tokens) as tokens_over,
       max(k.rest_seconds) filter (where k.outcome = 'overloaded') as rest_seconds,
       max(k.reason) filter (where k.outcome = 'overloaded') as rest_reason
-    from unnest(kept) k where k.holder = any (news)
+    from unnest(news) k
   ) s
-  where q.name = quota_name and (s.rest_seconds is not null or (q.tokens_per_minute is not null and s.tokens_over <> 0))
+  where q.name = quota_name and (s.rest_seconds is not null or (q.tokens_per_minute is not null and s.tokens_over <> 0));
+end
 $$;
 
--- Three states. Closed: failures are counted from the first one on, for as long as the rule says; enough of them at a
--- high enough rate open it. Half open: only its prober's word counts. A success is written down only where failures are.
-create function public.keep_breakers(kept public.kept_result[], news uuid[], moment timestamptz) returns void
+-- What these attempts say of their upstreams. A success is written down only where failures are; `told` has also what
+-- was told before, for a probe that ended.
+create function public.keep_breakers(
+  told public.kept_result[], news public.kept_result[], moment timestamptz
+) returns void
 language plpgsql as $$
 declare
   said record;
-  held public.breakers;
-  rule record;
+  concerned text[];
 begin
+  insert into public.breakers (name, window_ends)
+  select distinct u.name, moment
+  from unnest(news) k, jsonb_each_text(coalesce(k.upstreams, '{}')) as u (name, healthy)
+  where u.healthy = 'false' order by u.name
+  on conflict do nothing;
+  concerned := array(
+    select u.name from unnest(news) k, jsonb_each_text(coalesce(k.upstreams, '{}')) as u (name, healthy)
+    union
+    select b.name from unnest(told) k join public.breakers b on b.probe_holder = k.holder
+  );
+  perform from public.breakers b where b.name = any (concerned) order by b.name for update;
+  if not found then
+    return;
+  end if;
+
   for said in
-    select u.name, count(*) filter (where u.healthy = 'true') as successes, count(*) filter (where u.healthy = 'false') as failures,
-      array_agg(k.holder) filter (where u.healthy = 'true') as well, array_agg(k.holder) as heard,
+    select u.name, array_agg(k.holder) as heard, array_agg(k.holder) filter (where u.healthy = 'true') as well,
+      count(*) filter (where u.healthy = 'true') as successes, count(*) filter (where u.healthy = 'false') as failures,
       max(k.error) filter (where u.healthy = 'false') as reason
-    from unnest(kept) k, jsonb_each_text(coalesce(k.upstreams, '{}')) as u (name, healthy)
-    where k.holder = any (news)
-      and (u.healthy = 'false' or exists (select from public.breakers b where b.name = u.name))
-    group by u.name order by u.name
+    from unnest(news) k, jsonb_each_text(coalesce(k.upstreams, '{}')) as u (name, healthy)
+    group by u.name
   loop
-    select * into rule from public.breaker_rule(said.name);
-    insert into public.breakers (name, window_ends) values (said.name, moment + rule.counted) on conflict do nothing;
-    select * into held from public.breakers b where b.name = said.name for update;
-    if held.state = 'half_open' and held.probe_holder = any (said.heard) then
-      if held.probe_holder = any (said.well) then
-        delete from public.breakers b where b.name = said.name;
-      else
-        update public.breakers b set state = 'open', rests_until = moment + rule.rest, probe_holder = null,
-          probe_until = null, reason = said.reason
-        where b.name = said.name;
-      end if;
-    elsif held.state = 'closed' then
-      if held.window_ends <= moment then
-        held.failures := 0;
-        held.successes := 0;
-        held.window_ends := moment + rule.counted;
-      end if;
-      held.failures := held.failures + said.failures;
-      held.successes := held.successes + said.successes;
-      if held.failures = 0 then
-        delete from public.breakers b where b.name = said.name;
-      elsif held.failures >= rule.min_failures
-        and held.failures >= rule.failure_rate * (held.failures + held.successes) then
-        update public.breakers b set state = 'open', rests_until = moment + rule.rest, failures = held.failures,
-          successes = held.successes, reason = said.reason
-        where b.name = said.name;
-      else
-        update public.breakers b set failures = held.failures, successes = held.successes,
-          window_ends = held.window_ends, reason = coalesce(said.reason, b.reason)
-        where b.name = said.name;
-      end if;
-    end if;
+    perform public.keep_probe(said.name, said.heard, said.well, said.reason, moment);
+    perform public.keep_window(said.name, said.failures, said.successes, said.reason, moment);
   end loop;
 
   -- A probe that ended without a word about its upstream (skipped, deferred) leaves the place to the next.
   update public.breakers b set state = 'open', rests_until = moment, probe_holder = null, probe_until = null
-  where b.state = 'half_open' and b.probe_holder in (select k.holder from unnest(kept) k)
-    and b.name in (
-      select h.name from public.breakers h where h.state = 'half_open' order by h.name for update
-    );
+  where b.name = any (concerned) and b.state = 'half_open' and b.probe_holder = any (array(select k.holder from unnest(told) k));
+end
+$$;
+
+-- Half open: only the prober's word counts. A breaker is gone once its upstream is well.
+create function public.keep_probe(upstream text, heard uuid[], well uuid[], why text, moment timestamptz) returns void
+language plpgsql as $$
+begin
+  delete from public.breakers b where b.name = upstream and b.state = 'half_open' and b.probe_holder = any (well);
+  update public.breakers b set
+    state = 'open', rests_until = moment + (public.breaker_rule(upstream)).rest, probe_holder = null, probe_until = null,
+    reason = why
+  where b.name = upstream and b.state = 'half_open' and b.probe_holder = any (heard);
+end
+$$;
+
+-- Closed: failures are counted from the first one on, for as long as the rule says; enough of them at a high enough rate
+-- open it.
+create function public.keep_window(
+  upstream text, new_failures bigint, new_successes bigint, why text, moment timestamptz
+) returns void
+language plpgsql as $$
+declare
+  held public.breakers;
+  rule record;
+begin
+  select * into held from public.breakers b where b.name = upstream and b.state = 'closed';
+  if not found then
+    return;
+  end if;
+  select * into rule from public.breaker_rule(upstream);
+  if held.window_ends <= moment then
+    held.failures := 0;
+    held.successes := 0;
+    held.window_ends := moment + rule.counted;
+  end if;
+  held.failures := held.failures + new_failures;
+  held.successes := held.successes + new_successes;
+  if held.failures >= rule.min_failures and held.failures >= rule.failure_rate * (held.failures + held.successes) then
+    held.state := 'open';
+    held.rests_until := moment + rule.rest;
+  end if;
+  delete from public.breakers b where b.name = upstream and held.failures = 0;
+  update public.breakers b set
+    (state, failures, successes, window_ends, rests_until, reason)
+      = (held.state, held.failures, held.successes, held.window_ends, held.rests_until, coalesce(why, b.reason))
+  where b.name = upstream;
 end
 $$;

@@ -34,6 +34,7 @@ class Api:
     batches: dict[str, dict[str, Any]] = field(default_factory=dict)
     titles: dict[str, str] = field(default_factory=dict)
     status: str = "ok"
+    state: str = ""
     looked: threading.Event = field(default_factory=threading.Event)
 
     def app(self) -> Starlette:
@@ -97,7 +98,11 @@ class Api:
     async def health(self, request: Request) -> Response:
         checks = {
             "database": {"state": self.status, "latency_ms": 3.2},
-            "breakers": [],
+            "queues": {"gemini-text": {"state": "running"}},
+            "breakers": [
+                {"name": "slow.test", "state": "open", "rests_seconds": 90.0},
+                {"name": "fine.test", "state": "closed", "rests_seconds": 0.0},
+            ],
             "quotas": [{"name": "gemini-text", "requests_per_minute": 300, "waiting": 7, "running": 2}],
         }
         return JSONResponse({"status": self.status, "checks": checks}, 503 if self.status == "down" else 200)
@@ -105,7 +110,7 @@ class Api:
     def view(self, made: dict[str, Any], function: str = "article") -> dict[str, Any]:
         ends = Counter(ending(item)[0] for item in made["items"][: made["settled"]])
         waiting = len(made["items"]) - made["settled"]
-        state = "running" if waiting else "completed_with_errors" if ends["dead"] else "completed"
+        state = self.state or "running" if waiting else "completed_with_errors" if ends["dead"] else "completed"
         return {
             "id": made["id"], "function": function, "source": "items", "state": state,
             "total": len(made["items"]), "counts": {"waiting": waiting, **ends}, "cached": 0, "duplicates": 0,

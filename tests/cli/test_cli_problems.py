@@ -1,5 +1,7 @@
 """Every problem is one line that says what to do, with its exit code, and never the key."""
 
+import re
+
 import pytest
 
 WRONG_KEY = "pw_secret_9876543210"
@@ -74,8 +76,11 @@ def test_health_shows_the_checks_and_quotas(piecework):
 
     assert ran.code == 0
     assert ran.out.startswith("ok\n")
-    assert "3 ms" in ran.out
-    assert "gemini-text" in ran.out
+    assert re.search(r"database +ok +3 ms", ran.out)
+    assert re.search(r"queue gemini-text +running", ran.out)
+    assert re.search(r"breaker slow.test +open +for 1m30s", ran.out)
+    assert re.search(r"gemini-text +300 +7 +2", ran.out)
+    assert "fine.test" not in ran.out
 
 
 def test_an_api_that_is_down_ends_health_with_three(piecework, api):

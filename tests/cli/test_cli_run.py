@@ -108,6 +108,21 @@ def test_more_items_than_a_batch_holds_become_several_watched_as_one(piecework, 
     assert ran.out.count("http://daily.test/") == 3
 
 
+def test_more_bytes_than_a_request_carries_become_several_batches(piecework, api, urls, monkeypatch):
+    monkeypatch.setattr("cli.submit.MAX_BYTES", 100)
+
+    piecework("run", "article", urls(*URLS))
+
+    assert [len(body["items"]) for _, body in api.posts] == [2, 1]
+
+
+def test_waiting_for_a_cancelled_batch_ends(piecework, api, urls):
+    piecework("run", "article", urls(*URLS))
+    api.pace, api.state = 0, "cancelled"
+
+    assert piecework("batch", "b1", "--wait").code == 0
+
+
 def test_a_repeat_after_a_lost_answer_is_the_same_batch(piecework, api, urls):
     api.lost_answers = 1
 

@@ -8,9 +8,11 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import psycopg
@@ -25,7 +27,6 @@ from local.gemini.service import Options, Service
 from local.oidc import Issuer
 from local.site.app import make_app
 from local.site.server import listen, make_server
-from shared.enlisting import entry
 from tests.engine.deployed import ACCOUNT, Deployed, Deployer
 from tests.engine.door import Door
 from tests.engine.google import LOCATION, PROJECT, Tasks, Topic
@@ -212,8 +213,9 @@ def environment(
 def deployer(bundles: Path, environment: dict[str, str], issuer: Issuer, logs: Path) -> Iterator[Deployer]:
     with ExitStack() as running:
         yield Deployer(bundles, environment, issuer, logs, running)
-    secrets = (environment["SUPABASE_SECRET_KEY"], environment["GEMINI_API_KEY"], "eyJ")
-    leaks = [log.name for log in logs.glob("*.log") if any(secret in log.read_text() for secret in secrets)]
+    secrets = (environment["SUPABASE_SECRET_KEY"], environment["GEMINI_API_KEY"], "Bearer eyJ")
+    written = {log.name: log.read_text() for log in logs.glob("*.log") if log.name != "supabase.log"}
+    leaks = [name for name, text in written.items() if any(secret in text for secret in secrets)]
     assert not leaks, "a key or a token stands in these logs"
 
 
@@ -238,19 +240,16 @@ def enlist(database: psycopg.Connection) -> Callable[..., UUID]:
     """enlist(do="done"): a waiting item of the probe in a batch of its own; its id."""
 
     def enlist(function: str = "probe", quota: str = "probe", **given: Any) -> UUID:
-        batch_id = uuid4()
+        batch_id, domain = uuid4(), urlsplit(given.get("url", "http://daily.test/")).hostname
+        written = json.dumps(given, sort_keys=True)
+        one = {"input": given, "input_key": sha256(written.encode()).hexdigest(), "domain": domain.removeprefix("www.")}
         database.execute(
             "insert into batches (id, function, source, state) values (%s, %s, 'items', 'open')", [batch_id, function]
         )
-        one = entry(given, url_field("url"))
         database.execute("select enlist_v1(array[%s::jsonb], %s, %s, %s)", [json.dumps(one), batch_id, function, quota])
         return UUID(str(database.execute("select id from items where batch_id = %s", [batch_id]).fetchone()["id"]))
 
     return enlist
-
-
-def url_field(name: str) -> Any:
-    return SimpleNamespace(url_field=name)
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ MANIFEST = {
     "table": "probe_rows",
     "model": "gemini-3.5-flash-lite",
     "reserve_tokens": 100,
+    "max_attempts": 5,
     "work_seconds": 20,
     "timeout_seconds": 60,
 }

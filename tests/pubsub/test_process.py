@@ -50,7 +50,11 @@ async def running(*arguments, **environment):
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
-        await asyncio.wait_for(process.wait(), SECONDS)
+        try:
+            await asyncio.wait_for(process.wait(), SECONDS)
+        finally:
+            if process.returncode is None:
+                process.kill()
 
 
 def clients(channel):

@@ -6,6 +6,8 @@ import pytest
 from google.api_core.exceptions import FailedPrecondition
 from google.cloud import pubsub_v1
 
+from local.pubsub.broker import Bell
+
 from .conftest import SECONDS, SUBSCRIPTION, TOPIC
 
 
@@ -134,3 +136,22 @@ async def test_the_blocking_clients_publish_and_stream(pulled, monkeypatch):
     await asyncio.to_thread(subscriber.close)
 
     assert data == b"streamed"
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_a_wait_that_is_cancelled_as_it_is_rung_does_not_go_on(turns):
+    bell = Bell()
+
+    async def work():
+        while True:
+            await bell.wait(SECONDS)
+
+    working = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    bell.ring()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    working.cancel()
+    await asyncio.wait({working}, timeout=1)
+
+    assert working.cancelled()

@@ -1,0 +1,202 @@
+"""The whole stack, as `make run` and `make up` start it: the sample job, its second run, and the end of it all."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "samples"
+PARTS = 40
+
+
+def free_ports(count: int) -> int:
+    """The first of `count` ports in a row that nothing listens on."""
+    for first in range(20000, 32000, count):
+        if all(is_free(port) for port in range(first, first + count)):
+            return first
+    raise AssertionError("no free ports")
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+class Local:
+    """A stack that was started as a person starts it, with ports and data of its own."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.first_port = free_ports(PARTS)
+        self.environment = {
+            **os.environ,
+            "PIECEWORK_PORT": str(self.first_port),
+            "PIECEWORK_DATA": str(data),
+            "PIECEWORK_URL": self.url(10),
+            "GEMINI_API_KEY": "",
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "local", "up"],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.said = self.read_until("Ctrl-C")
+
+    def url(self, offset: int) -> str:
+        return f"http://127.0.0.1:{self.first_port + offset}"
+
+    def read_until(self, word: str) -> str:
+        lines = []
+        for line in self.process.stdout or []:
+            lines.append(line)
+            if word in line:
+                return "".join(lines)
+        raise AssertionError(f"the stack did not start: {''.join(lines)}")
+
+    def piecework(self, *words: str) -> subprocess.CompletedProcess[str]:
+        key = (self.data / "key").read_text()
+        return subprocess.run(
+            [sys.executable, "-m", "cli", *words],
+            cwd=ROOT,
+            env={**self.environment, "PIECEWORK_KEY": key},
+            capture_output=True,
+            text=True,
+            timeout=150,
+            check=False,
+        )
+
+    def results(self) -> dict[str, dict[str, Any]]:
+        """The newest batch's items by their URL."""
+        (batch,) = json.loads(self.piecework("batches", "--limit", "1", "--json").stdout)
+        lines = self.piecework("results", batch["id"], "--jsonl").stdout.splitlines()
+        return {item["input"]["url"]: item for item in map(json.loads, lines)}
+
+    def model_calls(self) -> int:
+        return int(httpx.get(f"{self.url(4)}/control/stats").json()["requests"])
+
+    def programs(self) -> list[psutil.Process]:
+        return [
+            process
+            for process in psutil.process_iter(["cmdline", "cwd"])
+            if str(self.data) in " ".join([*(process.info["cmdline"] or []), process.info["cwd"] or ""])
+        ]
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Local]:
+    started = Local(tmp_path_factory.mktemp("local"))
+    yield started
+    if started.process.poll() is None:
+        os.killpg(started.process.pid, signal.SIGINT)
+        started.process.wait(60)
+
+
+@pytest.fixture(scope="module")
+def first_run(local: Local) -> subprocess.CompletedProcess[str]:
+    return local.piecework("run", "article", str(SAMPLES / "urls.txt"), "--wait", "--details", "--fail-on", "none")
+
+
+@pytest.mark.timeout(240)
+def test_every_sample_ends_as_expected(local: Local, first_run: subprocess.CompletedProcess[str]):
+    expected = yaml.safe_load((SAMPLES / "expected.yaml").read_text())
+
+    items = local.results()
+
+    ended = {url: (item["state"], item["reason"]) for url, item in items.items()}
+    wanted = {url: (one["state"], one.get("reason")) for url, one in expected.items() if url in items}
+    assert first_run.returncode == 0, first_run.stdout + first_run.stderr
+    assert {url: end if wanted[url][1] else (end[0], None) for url, end in ended.items()} == wanted
+    left_out = {url for url in expected if url not in items}
+    assert all(expected[url].get("duplicate_of") or expected[url]["reason"] == "bad_input" for url in left_out)
+
+
+def test_every_good_article_has_a_complete_row(local: Local, first_run: subprocess.CompletedProcess[str]):
+    may_be_missing = {"author", "published_at", "etag", "last_modified", "language"}
+
+    rows = [item["result"] for item in local.results().values() if item["state"] == "done"]
+
+    assert len(rows) >= 12
+    for row in rows:
+        missing = {name for name, value in row.items() if value in (None, "", [])} - may_be_missing
+        assert not missing, row["url"]
+        assert "BEGIN PAGE" not in row["title"] + row["summary"]
+
+
+def test_instructions_in_a_page_change_nothing(local: Local, first_run: subprocess.CompletedProcess[str]):
+    expected = yaml.safe_load((SAMPLES / "expected.yaml").read_text())
+    (url,) = (url for url, one in expected.items() if "inject" in one["shows"])
+
+    row = local.results()[url]["result"]
+
+    assert "HACKED" not in json.dumps(row)
+
+
+@pytest.mark.timeout(240)
+def test_a_second_run_asks_no_model(local: Local, first_run: subprocess.CompletedProcess[str]):
+    calls = local.model_calls()
+
+    again = local.piecework("run", "article", str(SAMPLES / "urls.txt"), "--wait", "--fail-on", "none")
+
+    assert again.returncode == 0
+    assert local.model_calls() == calls
+
+
+def test_nothing_is_left_waiting(local: Local, first_run: subprocess.CompletedProcess[str]):
+    batches = json.loads(local.piecework("batches", "--json").stdout)
+
+    assert all(batch["counts"]["waiting"] + batch["counts"]["running"] == 0 for batch in batches)
+
+
+def test_a_backlog_is_told_before_it_is_run(local: Local):
+    told = local.piecework("run", "article", "--backlog", "--limit", "50", "--dry-run")
+
+    assert told.returncode == 0, told.stderr
+    assert "0" in told.stdout
+
+
+def test_a_second_stack_on_the_same_ports_says_what_to_do(local: Local, tmp_path: Path):
+    second = subprocess.run(
+        [sys.executable, "-m", "local", "up"],
+        cwd=ROOT,
+        env={**local.environment, "PIECEWORK_DATA": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert second.returncode == 1
+    assert "is taken" in second.stderr
+    assert "make down" in second.stderr
+    assert len(second.stderr.strip().splitlines()) == 1
+
+
+async def test_an_interrupt_leaves_no_process_behind(local: Local):
+    assert local.programs()
+
+    os.killpg(local.process.pid, signal.SIGINT)
+    code = await asyncio.to_thread(local.process.wait, 60)
+
+    until = time.monotonic() + 10
+    while local.programs() and time.monotonic() < until:
+        await asyncio.sleep(0.1)
+    assert code == 0
+    assert [process.info["cmdline"] for process in local.programs()] == []
+    assert is_free(local.first_port)
