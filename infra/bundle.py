@@ -30,7 +30,7 @@ def contents(root: Path, name: str, manifests: dict[str, Any]) -> Iterator[tuple
     """(path in the bundle, bytes) of one function, sorted by path."""
     files = {
         "main.py": MAIN.format(name=name).encode(),
-        "manifest.json": json.dumps(manifests, indent=1, sort_keys=True).encode(),
+        "manifest.json": json.dumps(known_to(name, manifests), indent=1, sort_keys=True).encode(),
         "requirements.txt": (root / "locks" / f"{name}.txt").read_bytes(),
         "functions/__init__.py": b"",
     }
@@ -39,6 +39,12 @@ def contents(root: Path, name: str, manifests: dict[str, Any]) -> Iterator[tuple
             if path.is_file() and not LEFT_OUT & set(path.parts) and path.suffix != ".pyc":
                 files[path.relative_to(root).as_posix()] = path.read_bytes()
     yield from sorted(files.items())
+
+
+def known_to(name: str, manifests: dict[str, Any]) -> dict[str, Any]:
+    """An item function knows its own manifest alone, so that a change of another one does not redeploy it."""
+    own = manifests["functions"][name]
+    return {"functions": {name: own}, "quotas": {}} if own["kind"] == "item" else manifests
 
 
 def write_zip(target: Path, files: list[tuple[str, bytes]]) -> str:

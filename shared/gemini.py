@@ -44,7 +44,10 @@ FENCED = re.compile(r"```(?:json)?\s*\n(.*?)\n\s*```", re.DOTALL)
 
 @dataclass(frozen=True)
 class Answer(Generic[Value]):
-    """What the model said, and what it took."""
+    """What the model said, and what it took.
+
+    `read_url`: it opened the page by itself. Where it was to and could not, `value` is empty: no answer to go by.
+    """
 
     value: Value
     model: str
@@ -79,15 +82,15 @@ class Gemini:
         response = await self._generate(model, instruction, content, into, seconds, read_url=read_url)
         spent = self._spent(model, response)
         spend(spent)
-        text = answer_text(response)
+        was_read = url_was_read(response)
         return Answer(
-            value=parse(text, into),
+            value=parse(answer_text(response), into) if was_read or not read_url else into.model_construct(),
             model=response.model_version or model,
             tokens_in=spent.tokens_in,
             tokens_out=spent.tokens_out,
             cost_usd=spent.cost_usd,
             latency_ms=round((time.monotonic() - started) * 1000),
-            read_url=url_was_read(response),
+            read_url=was_read,
         )
 
     async def _generate(  # noqa: PLR0913
@@ -111,7 +114,7 @@ class Gemini:
             tools=[types.Tool(url_context=types.UrlContext())] if read_url else None,
         )
         try:
-            response: GenerateContentResponse = await self._models().generate_content(
+            response: GenerateContentResponse = await self.warm_up().aio.models.generate_content(
                 model=model, contents=content, config=config
             )
         except errors.APIError as error:
@@ -124,15 +127,19 @@ class Gemini:
             raise
         return response
 
-    def _models(self) -> Any:
+    def warm_up(self) -> "Client":
+        """The client. Loading it takes a second: do that before the question's slot, not in it."""
         if self._client is None:
             from google.genai import Client, types  # noqa: PLC0415
 
+            key = self._settings.gemini_api_key.get_secret_value()
+            if not key:
+                raise Overloaded(WRONG_SETTING_REST_SECONDS, "model_setting", "GEMINI_API_KEY is not set")
             self._client = Client(
-                api_key=self._settings.gemini_api_key.get_secret_value() or "missing",
+                api_key=key,
                 http_options=types.HttpOptions(base_url=self._settings.gemini_base_url),
             )
-        return self._client.aio.models
+        return self._client
 
     def _spent(self, model: str, response: "GenerateContentResponse") -> Spent:
         usage = response.usage_metadata

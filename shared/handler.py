@@ -28,7 +28,8 @@ from shared.items import Claim, ClaimRequest, Ended, Kept
 from shared.manifest import manifests
 from shared.queue import Delivery
 from shared.services import Engine, Services
-from shared.settings import BadSettings, settings
+from shared.settings import settings
+from shared.setup import needs_settings
 from shared.telemetry import log, trace_of
 
 Item = TypeVar("Item", bound=BaseModel)
@@ -63,24 +64,15 @@ def item_handler(model: type[Item], *, version: str) -> Callable[[Work[Item]], H
         def engine_of(_loop: asyncio.AbstractEventLoop) -> Engine:
             return Engine(settings(), manifests().functions[name], version)
 
+        @needs_settings(name)
         async def handle(request: Request) -> Response:
-            try:
-                engine = engine_of(asyncio.get_running_loop())
-            except BadSettings as error:
-                return not_set_up(name, error)
-            return await answer(request, engine, model, work)
+            return await answer(request, engine_of(asyncio.get_running_loop()), model, work)
 
         # Functions Framework finds the entry point by its name.
         handle.__name__ = handle.__qualname__ = "handle"
         return handle
 
     return decorate
-
-
-def not_set_up(name: str, error: BadSettings) -> Response:
-    """One line for whoever deploys; the caller learns nothing about our settings, and comes again."""
-    log.critical("bad_settings", function=name, error=str(error))
-    return PlainTextResponse("This function is not set up: its log says what is missing.", 500)
 
 
 async def answer(request: Request, engine: Engine, model: type[Item], work: Work[Item]) -> Response:

@@ -1,12 +1,14 @@
 """Who calls: OIDC bearer tokens of Cloud Tasks and Pub/Sub, checked against the issuer's published keys."""
 
 import asyncio
+import time
 from typing import Any
 
 import httpx
 import jwt
 
 CLOCK_SKEW_SECONDS = 30
+CHECKED_MOST = 1000
 # What an issuer that is down, or that publishes something else than keys, makes of reading them.
 UNREADABLE = (httpx.HTTPError, httpx.InvalidURL, KeyError, ValueError, TypeError, AttributeError)
 
@@ -25,6 +27,7 @@ class Callers:
     def __init__(self, issuer: str) -> None:
         self._issuer = issuer.rstrip("/")
         self._keys: dict[str, jwt.PyJWK] = {}
+        self._checked: dict[tuple[str, str], dict[str, Any]] = {}
         self._fetching = asyncio.Lock()
 
     async def check(self, authorization: str | None, *, audience: str, email: str) -> None:
@@ -34,12 +37,23 @@ class Callers:
             raise Unauthorized(401, "No bearer token: call this through Cloud Tasks or Pub/Sub.")
         try:
             claims = await self._claims(token, audience)
-        except (jwt.InvalidTokenError, jwt.PyJWKError) as error:
+        except jwt.PyJWTError as error:
             raise Unauthorized(401, f"The token is not valid: {error}") from error
         if claims.get("email") != email or claims.get("email_verified") is not True:
             raise Unauthorized(403, f"The token's account {claims.get('email')!r} may not call this function.")
 
     async def _claims(self, token: str, audience: str) -> dict[str, Any]:
+        """The token's claims. One that was checked already is good until it expires: a queue sends it many times."""
+        known = self._checked.get((token, audience))
+        if known is not None and known["exp"] > time.time():
+            return known
+        claims = await self._decoded(token, audience)
+        if len(self._checked) >= CHECKED_MOST:
+            self._checked.clear()
+        self._checked[token, audience] = claims
+        return claims
+
+    async def _decoded(self, token: str, audience: str) -> dict[str, Any]:
         key = await self._key(jwt.get_unverified_header(token).get("kid", ""))
         claims: dict[str, Any] = jwt.decode(
             token,

@@ -32,6 +32,8 @@ Value = TypeVar("Value", bound=BaseModel)
 SLOT_GRACE_SECONDS = 0.25
 # No metered call is begun with less than this left: its answer could not be kept.
 LEAST_SECONDS = 5.0
+# A model that stays silent is to be known as such, a little before the work's own time is up.
+SILENCE_SECONDS = 0.5
 
 
 class Engine:
@@ -134,6 +136,7 @@ class Questions:
         """Ask the function's model once; the answer as `into`. Raises what Gemini.ask raises, and Deferred."""
         if self._used:
             raise Failed("second_call", "One dispatch makes at most one metered call: chain a second task instead")
+        self._engine.gemini.warm_up()
         await self._wait_for_slot()
         seconds = self._services.seconds_left()
         if seconds < LEAST_SECONDS:
@@ -141,13 +144,15 @@ class Questions:
         self._used = True
         return await self._engine.gemini.ask(
             self._engine.model, instruction, content, into,
-            seconds=seconds, spend=self._services.spend, read_url=read_url,
+            seconds=seconds - SILENCE_SECONDS, spend=self._services.spend, read_url=read_url,
         )  # fmt: skip
 
     async def _wait_for_slot(self) -> None:
-        if time.monotonic() > self._slot + SLOT_GRACE_SECONDS:
-            await self._renew()
         await asyncio.sleep(max(0.0, self._slot - time.monotonic()))
+        # Also after the sleep: a process that was busy wakes all its sleepers late, and at once.
+        while time.monotonic() > self._slot + SLOT_GRACE_SECONDS:
+            await self._renew()
+            await asyncio.sleep(max(0.0, self._slot - time.monotonic()))
 
     async def _renew(self) -> None:
         """The work took longer than its slot: claim again, under the same holder, for a new one."""

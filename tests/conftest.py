@@ -2,25 +2,27 @@
 
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import dict_row
 
 # By way of local.postgres, which silences what the library warns of when it is imported.
 from local.postgres import get_server, socket_folder  # type: ignore[attr-defined]
 
 MIGRATIONS = Path(__file__).parents[1] / "supabase" / "migrations"
 TEMPLATE = "piecework_template"
+Database = psycopg.Connection[dict[str, Any]]
 # Supabase has these roles; grants and row level security name them.
 ROLES = {"anon": "nologin", "authenticated": "nologin", "service_role": "nologin bypassrls"}
 
 
-def connect(socket: str, database: str) -> psycopg.Connection[DictRow]:
+def connect(socket: str, database: str) -> Database:
     return psycopg.connect(host=socket, user="postgres", dbname=database, autocommit=True, row_factory=dict_row)
 
 
@@ -48,17 +50,34 @@ def template(postgres: str) -> str:
             admin.execute(f"create role {role} {rights}")
         admin.execute(f"create database {TEMPLATE}")
     with connect(postgres, TEMPLATE) as database:
+        # As on Supabase, where whatever is made in public is open to all three until it is closed.
+        for kind in ("tables", "functions", "sequences"):
+            database.execute(
+                f"alter default privileges in schema public grant all on {kind} to anon, authenticated, service_role"
+            )
         for migration in sorted(MIGRATIONS.glob("*.sql")):
             database.execute(migration.read_text())
     return TEMPLATE
 
 
+@pytest.fixture(scope="session")
+def new_database(postgres: str, template: str) -> Callable[[], AbstractContextManager[Database]]:
+    """Makes a database that lasts as long as its `with`."""
+
+    @contextmanager
+    def make() -> Iterator[Database]:
+        name = f"test_{uuid.uuid4().hex}"
+        with connect(postgres, "postgres") as admin:
+            admin.execute(f"create database {name} template {template}")
+            with connect(postgres, name) as database:
+                yield database
+            admin.execute(f"drop database {name} with (force)")
+
+    return make
+
+
 @pytest.fixture
-def db(postgres: str, template: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+def db(new_database: Callable[[], AbstractContextManager[Database]]) -> Iterator[Database]:
     """A connection to a fresh database. Another one to the same: psycopg.connect(db.info.dsn)."""
-    name = f"test_{uuid.uuid4().hex}"
-    with connect(postgres, "postgres") as admin:
-        admin.execute(f"create database {name} template {template}")
-        with connect(postgres, name) as database:
-            yield database
-        admin.execute(f"drop database {name} with (force)")
+    with new_database() as database:
+        yield database

@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
+from shared.setup import needs_settings
+
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
 
+@needs_settings("api")
 async def handle(_request: Request) -> "FastAPI":
     """Functions Framework serves what is returned, and an application is as good as a response."""
     return app_of(asyncio.get_running_loop())

@@ -15,15 +15,17 @@ from shared.errors import Failed
 from shared.identity import Callers, Unauthorized
 from shared.manifest import manifests
 from shared.settings import settings
+from shared.setup import needs_settings
 from shared.telemetry import log
 
 
+@needs_settings("fanout")
 async def handle(request: Request) -> JSONResponse:
     """One push. 2xx acknowledges it; anything else lets Pub/Sub send it again, in the end to its dead letters."""
     try:
         await callers(asyncio.get_running_loop()).check(
             request.headers.get("authorization"),
-            audience=settings().function_urls["fanout"],
+            audience=settings().url_of("fanout"),
             email=settings().pubsub_service_account,
         )
         push = read_push(await request.body())

@@ -53,22 +53,23 @@ language plpgsql
 set enable_seqscan = off
 as $$
 declare
-  marked integer;
+  -- Only what still waits: a task may have been dispatched before its item is marked. ("offset 0": found by their ids,
+  -- not by reading all that is not queued.)
+  unmarked uuid[] := array(
+    select l.id from (
+      select i.id, i.state, i.queued_at from public.items i where i.id = any (item_ids) order by i.id for update offset 0
+    ) l
+    where l.state = 'waiting' and l.queued_at is null
+  );
   fanned uuid[];
 begin
-  -- Only what still waits: a task may have been dispatched before its item is marked.
-  with locked as (
-    select id from public.items
-    where id = any (item_ids) and state = 'waiting' and queued_at is null
-    order by id for update
-  ),
-  queued as (
-    update public.items i set queued_at = now() from locked l where i.id = l.id returning i.batch_id
+  with queued as (
+    update public.items i set queued_at = now() where i.id = any (unmarked) returning i.batch_id
   )
-  select count(*), array_agg(distinct q.batch_id) into marked, fanned from queued q;
+  select array_agg(distinct q.batch_id) into fanned from queued q;
   perform from public.batches b where b.id = any (fanned) order by b.id for no key update;
   update public.batches b set fanned_at = now() where b.id = any (fanned);
-  return marked;
+  return cardinality(unmarked);
 end
 $$;
 

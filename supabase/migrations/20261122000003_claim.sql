@@ -1,8 +1,9 @@
 -- claim_v1: may these items run now? One call per group of dispatches, one decision per item.
 
 -- When a breaker opens and for how long, by the kind of upstream.
-create function public.breaker_rule(name text)
-returns table (min_failures integer, failure_rate double precision, counted interval, rest interval)
+create function public.breaker_rule(
+  name text, out min_failures integer, out failure_rate double precision, out counted interval, out rest interval
+)
 language sql immutable as $$
   select 5, 0.5::double precision,
     case when name like 'domain:%' then interval '5 minutes' else interval '1 minute' end,
@@ -91,7 +92,8 @@ begin
     queued_at = case when p.decision = 'rest' then moment + make_interval(secs => p.wait)
       else coalesce(i.queued_at, moment) end,
     finished_at = case when p.decision in ('cached', 'dead', 'cancelled') then moment end,
-    fingerprint = p.fingerprint,
+    -- An item that was given an earlier result is no result itself, or a result would never grow old.
+    fingerprint = case when p.decision <> 'cached' then p.fingerprint end,
     result_id = p.result_id,
     reason = p.reason,
     error = case when p.decision <> 'cached' then i.error end
@@ -164,9 +166,11 @@ begin
         order by c.finished_at desc limit 1
       ) cached on true
       left join lateral (
-        select t.leased_until from public.items t
-        where t.function = function_name and t.input_key = k.input_key and t.state = 'running'
-          and t.leased_until > moment and t.id <> k.item_id
+        select a.leased_until from (
+          select t.id, t.state, t.leased_until from public.items t
+          where t.function = function_name and t.input_key = k.input_key and t.state in ('waiting', 'running') offset 0
+        ) a
+        where a.state = 'running' and a.leased_until > moment and a.id <> k.item_id
         limit 1
       ) twin on true,
       lateral (
@@ -308,7 +312,7 @@ language sql as $$
   ),
   touched as (
     select p.place, p.holder, d as on_domain, q as on_quota,
-      row_number() over (partition by d.name order by d.probe_holder = p.holder desc nulls last, p.place) as domain_turn
+      row_number() over (partition by d.name order by d.probe_holder is distinct from p.holder, p.place) as domain_turn
     from unnest(plan) p
     left join unwell d on d.name = 'domain:' || p.domain
     left join unwell q on q.name = quota_breaker
@@ -317,18 +321,18 @@ language sql as $$
   past_domain as (
     -- A prober that renews its claim stays the prober.
     select t.*, (t.on_domain).name is null or (t.domain_turn = 1
-        and ((t.on_domain).probe_holder = t.holder or (t.on_domain).rests_until <= moment)) as domain_ok
+        and ((t.on_domain).probe_holder is not distinct from t.holder or (t.on_domain).rests_until <= moment)) as domain_ok
     from touched t
   ),
   turned as (
     select t.*, row_number() over (
-        partition by t.domain_ok order by (t.on_quota).probe_holder = t.holder desc nulls last, t.place
+        partition by t.domain_ok order by (t.on_quota).probe_holder is distinct from t.holder, t.place
       ) as quota_turn
     from past_domain t
   ),
   past_quota as (
     select t.*, (t.on_quota).name is null or (t.quota_turn = 1
-        and ((t.on_quota).probe_holder = t.holder or (t.on_quota).rests_until <= moment)) as quota_ok
+        and ((t.on_quota).probe_holder is not distinct from t.holder or (t.on_quota).rests_until <= moment)) as quota_ok
     from turned t
   )
   select array_agg(

@@ -39,7 +39,7 @@ declare
   moment timestamptz;
   told public.kept_result[] := array(
     select distinct on (k.item_id, k.holder) k
-    from (select jsonb_populate_record(null::public.kept_result, r) from unnest(results) r) as t (k)
+    from unnest(array(select jsonb_populate_record(null::public.kept_result, r) from unnest(results) r)) k
     order by k.item_id, k.holder
   );
   ids uuid[] := array(select k.item_id from unnest(told) k);
@@ -99,7 +99,9 @@ language plpgsql as $$
 begin
   return array(
     select distinct on (k.item_id) k.holder
-    from unnest(news) k join public.items i on i.id = k.item_id
+    from unnest(news) k
+    -- "offset 0": found by its id, whatever the planner thinks of how few items run.
+    cross join lateral (select i.state, i.holder from public.items i where i.id = k.item_id offset 0) i
     where i.state in ('waiting', 'running')
       and (public.is_final(k.outcome) or (i.state = 'running' and i.holder = k.holder))
     order by k.item_id, k.outcome = 'done' desc, public.is_final(k.outcome) desc
@@ -111,21 +113,23 @@ $$;
 create function public.keep_rows(results jsonb[], winners uuid[], result_table text) returns void
 language plpgsql as $$
 declare
-  rows jsonb;
   columns text;
 begin
-  select jsonb_agg((r -> 'result') || jsonb_build_object('item_id', r -> 'item_id')) into rows
-  from unnest(results) r
-  where r ->> 'outcome' = 'done' and jsonb_typeof(r -> 'result') = 'object'
-    and (r ->> 'holder')::uuid = any (winners);
-  if rows is null then
+  select string_agg(quote_ident(key), ', ') into columns
+  from (select r -> 'result' as fields from unnest(results) r where jsonb_typeof(r -> 'result') = 'object' limit 1) f,
+    jsonb_object_keys(f.fields) key
+  where key <> 'item_id';
+  if columns is null then
     return;
   end if;
-  select string_agg(quote_ident(key), ', ') into columns from jsonb_object_keys(rows -> 0) key;
   execute format(
-    'insert into public.%I (%s) select %s from jsonb_populate_recordset(null::public.%I, $1) on conflict (item_id) do nothing',
+    'insert into public.%I (item_id, %s) select item_id, %s
+     from unnest($1) r,
+       jsonb_populate_record(null::public.%I, (r -> ''result'') || jsonb_build_object(''item_id'', r -> ''item_id''))
+     where r ->> ''outcome'' = ''done'' and jsonb_typeof(r -> ''result'') = ''object'' and (r ->> ''holder'')::uuid = any ($2)
+     on conflict (item_id) do nothing',
     result_table, columns, columns, result_table
-  ) using rows;
+  ) using results, winners;
 end
 $$;
 

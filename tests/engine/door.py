@@ -23,6 +23,7 @@ class Rule:
     name: str
     times: int
     kind: str
+    method: str | None = None
     arrived: threading.Event = field(default_factory=threading.Event)
     open: threading.Event = field(default_factory=threading.Event)
 
@@ -45,8 +46,8 @@ class Door:
         self.calls: Counter[str] = Counter()
         self.app = Starlette(routes=[Route("/{path:path}", self._pass, methods=["GET", "POST", "PATCH"])])
 
-    def cut(self, name: str = "", times: int = 1_000_000) -> Rule:
-        return self._add(Rule(name, times, "cut"))
+    def cut(self, name: str = "", times: int = 1_000_000, method: str | None = None) -> Rule:
+        return self._add(Rule(name, times, "cut", method))
 
     def lose(self, name: str, times: int = 1) -> Rule:
         return self._add(Rule(name, times, "lose"))
@@ -64,9 +65,9 @@ class Door:
         self._rules.append(rule)
         return rule
 
-    def _rule(self, path: str) -> Rule | None:
+    def _rule(self, path: str, method: str) -> Rule | None:
         for rule in self._rules:
-            if rule.times > 0 and path.endswith(rule.name):
+            if rule.times > 0 and path.endswith(rule.name) and rule.method in {None, method}:
                 rule.times -= 1
                 return rule
         return None
@@ -75,7 +76,7 @@ class Door:
         path = request.url.path
         self.calls[path.rsplit("/", 1)[-1]] += 1
         body = await request.body()
-        rule = self._rule(path)
+        rule = self._rule(path, request.method)
         if rule and rule.kind == "hold":
             await rule.held()
         if rule and rule.kind == "cut":

@@ -5,8 +5,9 @@ A plugin rather than a conftest, so that tests/api and tests/fanout share one se
 
 import json
 import sys
+import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import ExitStack
 from hashlib import sha256
 from pathlib import Path
@@ -15,9 +16,11 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+import httpx
 import psycopg
 import pytest
 from psycopg.rows import dict_row
+from starlette.applications import Starlette
 
 from infra import bundle
 from infra.manifests import load
@@ -87,7 +90,12 @@ def supabase(
     command = supabase_lite.command(ROOT, "start", "--no-admin")
     environment = supabase_lite.environment(postgres, keys)
     with program(command, port=port, log=logs / "supabase.log", folder=folder, environment=environment):
-        yield f"http://127.0.0.1:{port}"
+        url = f"http://127.0.0.1:{port}"
+        # At its first requests it arranges itself in the database, and is not ready for two at once.
+        httpx.post(
+            f"{url}/rest/v1/rpc/mark_queued_v1", headers={"apikey": keys["SUPABASE_SECRET_KEY"]}, json={"item_ids": []}
+        ).raise_for_status()
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -149,17 +157,28 @@ def topic(pubsub: Topic) -> Topic:
 
 
 @pytest.fixture(scope="session")
-def sample_site() -> Iterator[str]:
-    """The sample web; its host:port."""
-    import threading  # noqa: PLC0415
+def sample_app() -> Starlette:
+    return make_app(ROOT / "samples")
 
+
+@pytest.fixture(scope="session")
+def sample_site(sample_app: Starlette) -> Iterator[str]:
+    """The sample web; its host:port."""
     listener = listen(0)
-    server = make_server(make_app(ROOT / "samples"))
+    server = make_server(sample_app)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     yield f"127.0.0.1:{listener.getsockname()[1]}"
     server.should_exit = True
     thread.join(10)
+
+
+@pytest.fixture
+def sample_visits(sample_app: Starlette) -> Collection[dict[str, Any]]:
+    """Its log of this test: pages that fail their first visitors begin anew."""
+    sample_app.state.visits.clear()
+    sample_app.state.log.clear()
+    return sample_app.state.log
 
 
 @pytest.fixture(scope="session")

@@ -48,12 +48,9 @@ def program(
         wait_for_port(port, process, log)
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(STOP_SECONDS)
+        # Whoever runs this engine may be killed at any line.
+        process.kill()
+        process.wait(STOP_SECONDS)
 
 
 def clean(environment: Mapping[str, str]) -> dict[str, str]:

@@ -1,0 +1,18 @@
+"""python -m bench.limits [NAME...]: the trials of limits, all or by name; each adds a line to bench/results/limits.jsonl."""
+
+from bench.limits.refusals import daily_quota, minute_quota, random_errors
+from bench.limits.requests import sixty_a_minute, ten_a_second
+from bench.limits.tokens import tokens_a_minute
+from bench.trial.findings import main
+
+main(
+    "limits",
+    {
+        "ten_a_second": ten_a_second,
+        "sixty_a_minute": sixty_a_minute,
+        "tokens_a_minute": tokens_a_minute,
+        "minute_quota": minute_quota,
+        "daily_quota": daily_quota,
+        "random_errors": random_errors,
+    },
+)

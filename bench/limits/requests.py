@@ -1,0 +1,97 @@
+"""requests: a limit of calls, shared by two functions with two instances each."""
+
+import asyncio
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from bench.limits.windows import count_in, most_in
+from bench.trial.findings import Findings
+from bench.trial.trial import Trial, trial
+
+TWO = {"ask": {}, "twin": {}}
+# How far a call may stray from its slot: docs/decisions/001.
+GRACE_SECONDS = 0.25
+SETTLED_SECONDS = 5.0
+
+
+def questions(count: int, about: str) -> list[dict[str, Any]]:
+    return [{"text": f"{about} number {number}"} for number in range(count)]
+
+
+def burst(per_second: float) -> int:
+    """What a second may hold: its calls, and those that strayed into it."""
+    return math.ceil(per_second * (1 + GRACE_SECONDS))
+
+
+def used_between(times: Sequence[float], start: float, end: float, per_second: float) -> float:
+    """The share of the limit that was used."""
+    return round(count_in(times, start, end) / (per_second * (end - start)), 4)
+
+
+async def by_instance(running: Trial) -> dict[str, int]:
+    rows = await running.sql("select instance, count(*) as n from trial_rows group by instance order by instance")
+    return {str(int(row["instance"]) - running.stack.first_port): row["n"] for row in rows}
+
+
+async def ten_a_second() -> Findings:
+    """400 items at 10 a second."""
+    limit, items = 10.0, 400
+    async with trial(TWO, quota={"requests_per_minute": limit * 60}, instances=2) as running:
+        for name in TWO:
+            await running.fan_out(questions(items // 2, name), name)
+        ended = await running.until_all_ended(120)
+        times, instances, states = await running.calls(), await by_instance(running), await running.states()
+    figures = {
+        "limit_per_second": limit,
+        "items": items,
+        "states": states,
+        "calls": len(times),
+        "by_instance": instances,
+        "most_in_1_s": most_in(times, 1),
+        "allowed_in_1_s": burst(limit),
+        "most_in_10_s": most_in(times, 10),
+        "used_after_5_s": used_between(times, times[0] + SETTLED_SECONDS, times[-1], limit),
+        "seconds_of_calls": round(times[-1] - times[0], 1),
+    }
+    return Findings(
+        figures,
+        {
+            "every item ended": ended and states == {"done": items},
+            "one call each": len(times) == items,
+            "both instances of both functions worked": len(instances) == 4,
+            "no second above the limit and its documented burst": figures["most_in_1_s"] <= burst(limit),
+            "no 10 seconds above the limit": figures["most_in_10_s"] <= limit * 10,
+            "97 % used after the first 5 s": figures["used_after_5_s"] >= 0.97,
+        },
+    )
+
+
+async def sixty_a_minute() -> Findings:
+    """Three minutes at 60 a minute, with more items than that."""
+    limit = 60
+    async with trial(TWO, quota={"requests_per_minute": limit}, instances=2) as running:
+        for name in TWO:
+            await running.fan_out(questions(110, name), name)
+        while not (times := await running.calls()):
+            await asyncio.sleep(0.2)
+        await asyncio.sleep(185)
+        times, instances = await running.calls(), await by_instance(running)
+    second, third = (used_between(times, times[0] + at, times[0] + at + 60, limit / 60) for at in (60, 120))
+    figures = {
+        "limit_per_minute": limit,
+        "calls": len(times),
+        "by_instance": instances,
+        "most_in_60_s": most_in(times, 60),
+        "most_in_10_s": most_in(times, 10),
+        "used_in_second_minute": second,
+        "used_in_third_minute": third,
+    }
+    return Findings(
+        figures,
+        {
+            "never more than 60 in 60 s": figures["most_in_60_s"] <= limit,
+            "97 % used in the second minute": second >= 0.97,
+            "97 % used in the third minute": third >= 0.97,
+        },
+    )

@@ -1,0 +1,247 @@
+"""The model's ways not to answer, through the real SDK against the offline server."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from pydantic import BaseModel
+
+from shared import services
+from shared.errors import Failed, ModelFailed, Outcome, Overloaded, Rejected
+from shared.gemini import Gemini, overloaded, seconds_to_midnight_pacific
+from shared.items import Spent
+from shared.prices import cost_usd, prices
+from tests.engine.here import settings_of
+
+TEXT = "A new bridge was opened in the harbour of Orsmouth. Hundreds of people came to see the first ferry pass."
+MODEL = "gemini-3.5-flash-lite"
+
+
+class Said(BaseModel):
+    title: str
+    summary: str
+
+
+@pytest.fixture
+def ask(environment, gemini):
+    """Ask once; `spent` is what the caller was told that it paid."""
+    spent = []
+
+    async def ask(model=MODEL, *, seconds=20.0, now=None, **differs):
+        client = Gemini(settings_of(environment, **differs), *([now] if now else []))
+        return await client.ask(model, "Summarise this.", TEXT, Said, seconds=seconds, spend=spent.append)
+
+    ask.spent = spent
+    return ask
+
+
+async def test_an_answer_comes_typed_and_priced(ask):
+    answer = await ask()
+
+    assert answer.value.summary
+    assert answer.tokens_in > 0
+    assert answer.cost_usd == cost_usd(MODEL, answer.tokens_in, answer.tokens_out, datetime.now(UTC).date())
+    assert ask.spent == [Spent(1, answer.tokens_in, answer.tokens_out, answer.cost_usd)]
+
+
+@pytest.mark.parametrize(("day", "price"), [(date(2026, 12, 31), 0.75), (date(2027, 1, 1), 1.50)])
+async def test_a_call_costs_what_its_day_does(ask, day, price):
+    answer = await ask("gemini-3.8-flash", now=lambda: datetime(day.year, day.month, day.day, 12, tzinfo=UTC))
+
+    assert answer.cost_usd == pytest.approx((answer.tokens_in * price + answer.tokens_out * price * 5) / 1e6, abs=1e-8)
+
+
+async def test_a_model_without_a_price_is_used_and_warned_about(ask, capsys):
+    answer = await ask("gemini-2.5-pro")
+
+    assert answer.cost_usd == 0
+    assert '"message": "no_price"' in capsys.readouterr().out
+
+
+def test_every_model_has_a_price_for_every_day():
+    assert all(rows[-1].until is None for rows in prices().values())
+
+
+FAULTS = {
+    "429_minute": (Overloaded, "minute_quota"),
+    "429_day": (Overloaded, "daily_quota"),
+    "500": (ModelFailed, "model_error"),
+    "503": (ModelFailed, "model_error"),
+    "drop": (ModelFailed, "model_silent"),
+    "hang": (ModelFailed, "model_silent"),
+    "truncated": (Failed, "answer_cut"),
+    "unsafe": (Rejected, "unsafe"),
+    "recitation": (Rejected, "unsafe"),
+    "blocked_prompt": (Rejected, "unsafe"),
+    "garbage": (Failed, "answer_no_json"),
+    "empty": (Failed, "answer_no_json"),
+}
+PAID = {"truncated", "unsafe", "recitation", "blocked_prompt", "garbage", "empty"}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_each_way_not_to_answer_has_its_consequence(ask, gemini, fault):
+    kind, reason = FAULTS[fault]
+    gemini.faults.add({"fault": fault})
+
+    with pytest.raises(Outcome) as raised:
+        await ask(seconds=0.5 if fault == "hang" else 20.0)
+
+    assert type(raised.value) is kind
+    assert raised.value.reason == reason
+    assert gemini.stats.report()["requests"] == 1, "the SDK must not try again by itself"
+    assert [one.model_calls for one in ask.spent] == [1] * (fault in PAID)
+    assert all(one.tokens_in > 0 for one in ask.spent)
+
+
+async def test_a_fenced_answer_is_an_answer(ask, gemini):
+    gemini.faults.add({"fault": "fenced"})
+
+    assert (await ask()).value.summary
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "said"),
+    [
+        (MODEL, "invalid", "check GEMINI_API_KEY and the model"),
+        (MODEL, "", "GEMINI_API_KEY is not set"),
+        ("gemini-0-none", "some", "check GEMINI_API_KEY and the model"),
+    ],
+)
+async def test_a_wrong_setting_rests_the_quota_and_says_which(ask, model, key, said):
+    with pytest.raises(Overloaded) as raised:
+        await ask(model, gemini_api_key=key)
+
+    assert raised.value.reason == "model_setting"
+    assert said in raised.value.detail
+
+
+def test_a_rest_is_as_long_as_the_longest_delay_that_was_named():
+    def said(*delays):
+        return {"error": {"details": [{"retryDelay": delay} for delay in delays]}}
+
+    assert overloaded(said("7s", "33.5s", "soon"), "", datetime.now(UTC)).seconds == 33.5
+    assert overloaded(said(), "", datetime.now(UTC)).seconds == 30
+    assert overloaded("<html>", "", datetime.now(UTC)).seconds == 30
+
+
+@pytest.mark.parametrize(
+    ("now", "hours"),
+    [
+        (datetime(2026, 7, 1, 6, 0, tzinfo=UTC), 1),  # 23:00 in Los Angeles
+        (datetime(2026, 12, 1, 8, 0, tzinfo=UTC), 24),  # midnight there
+        (datetime(2026, 3, 8, 8, 0, tzinfo=UTC), 23),  # the day that loses an hour
+        (datetime(2026, 11, 1, 7, 0, tzinfo=UTC), 25),  # the day that has one more
+    ],
+)
+def test_a_daily_quota_begins_anew_at_midnight_in_los_angeles(now, hours):
+    assert seconds_to_midnight_pacific(now) == hours * 3600
+
+
+def rest(database):
+    (row,) = database.execute("select rests_until, rest_reason from quotas where name = 'probe'").fetchall()
+    return row["rests_until"], row["rest_reason"]
+
+
+def test_a_full_minute_rests_the_quota_for_every_function_on_it(deployed, enlist, item_of, gemini, database):
+    gemini.faults.add({"fault": "429_minute", "retry_after": "120s"})
+    first, second = enlist(do="ask"), enlist("twin", do="ask")
+
+    answers = [deployed("probe").deliver(first).text, deployed("twin").deliver(second).text]
+
+    assert answers == ["overloaded", "rest"]
+    until, reason = rest(database)
+    assert reason == "minute_quota"
+    assert timedelta(seconds=90) < until - datetime.now(UTC) <= timedelta(seconds=120)
+    assert item_of(first).attempts == item_of(second).attempts == 0
+    assert gemini.stats.report()["requests"] == 1
+
+
+def test_a_spent_day_rests_the_quota_until_midnight_in_los_angeles(deployed, enlist, gemini, database):
+    gemini.faults.add({"fault": "429_day"})
+
+    answer = deployed("probe").deliver(enlist(do="ask"))
+
+    until, reason = rest(database)
+    there = (until + timedelta(seconds=30)).astimezone(ZoneInfo("America/Los_Angeles"))
+    assert (answer.text, reason) == ("overloaded", "daily_quota")
+    assert (there.hour, there.minute) == (0, 0)
+
+
+@pytest.mark.parametrize("fault", ["500", "503", "drop"])
+def test_a_model_that_fails_is_counted_against_its_quota(deployed, enlist, item_of, gemini, database, fault):
+    gemini.faults.add({"fault": fault})
+    item = enlist(do="ask")
+
+    answer = deployed("probe").deliver(item)
+
+    (breaker,) = database.execute("select name, state, failures from breakers").fetchall()
+    assert answer.status_code == 500
+    assert breaker == {"name": "quota:probe", "state": "closed", "failures": 1}
+
+
+async def test_a_model_that_never_answers_is_counted_too(here, enlist, item_of, gemini, database, monkeypatch):
+    monkeypatch.setattr(services, "LEAST_SECONDS", 0.1)
+    gemini.faults.add({"fault": "hang"})
+    item = enlist(do="ask")
+
+    answer = await here(work_seconds=2).deliver(item)
+
+    assert (answer.status_code, item_of(item).reason) == (500, "model_silent")
+    assert database.execute("select failures from breakers").fetchone()["failures"] == 1
+
+
+def test_what_came_of_no_use_is_paid_for_all_the_same(deployed, enlist, item_of, attempts_of, gemini):
+    gemini.faults.add({"fault": "truncated", "count": 1})
+    item = enlist(do="ask", text=TEXT)
+    deployed("probe").deliver(item)
+
+    deployed("probe").deliver(item, retry=1)
+
+    costs = [one.cost_usd for one in attempts_of(item)]
+    assert item_of(item).state == "done"
+    assert all(cost > 0 for cost in costs)
+    assert item_of(item).cost_usd == sum(costs)
+
+
+async def test_no_question_is_asked_when_its_answer_would_come_too_late(here, enlist, item_of, gemini):
+    item = enlist(do="ask")
+
+    answer = await here(work_seconds=4).deliver(item)
+
+    assert (answer.status_code, item_of(item).reason) == (500, "out_of_time")
+    assert gemini.stats.report()["requests"] == 0
+
+
+ARTICLE = {"function": "article", "quota": "gemini-text"}
+
+
+def test_the_model_may_read_an_article_by_itself(deployed, enlist, item_of, database):
+    item = enlist(**ARTICLE, url="http://daily.test/economy/harbour-bridge", url_context=True)
+
+    answer = deployed("article").deliver(item)
+
+    (row,) = database.execute("select * from article_summaries").fetchall()
+    assert answer.text == "done"
+    assert (row["item_id"], row["read_by"]) == (item, "url_context")
+    assert "bridge" in row["summary"].lower()
+
+
+def test_where_the_model_could_not_read_it_the_next_dispatch_fetches_it(
+    deployed, enlist, item_of, attempts_of, database, queue, gemini, sample_visits
+):
+    """The page fails its first two visitors: the model, then our first fetch."""
+    article = deployed("article")
+    item = enlist(**ARTICLE, url="http://flaky.test/transport/night-ferry", url_context=True)
+
+    first = article.deliver(item)
+    tasks = queue.waiting("gemini-text")
+    second, third = article.deliver(item), article.deliver(item, retry=1)
+
+    assert [answer.text for answer in (first, second, third)] == ["deferred", "failed", "done"]
+    assert [task.item_id for task in tasks] == [item]
+    assert [one.model_calls for one in attempts_of(item)] == [1, 0, 1]
+    assert item_of(item).attempts == 2
+    (row,) = database.execute("select * from article_summaries").fetchall()
+    assert row["read_by"] == "fetch"
+    assert len(sample_visits) == 3

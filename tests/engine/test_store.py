@@ -1,0 +1,109 @@
+"""The store renames what goes wrong into one line that says what to do."""
+
+import json
+
+import pytest
+
+from shared.errors import StoreDown
+from shared.store import RowRefused, Store
+from tests.engine.running import free_port
+
+
+@pytest.fixture
+async def store_at(environment, database):
+    made = []
+
+    def store_at(url=environment["SUPABASE_URL"], key=environment["SUPABASE_SECRET_KEY"]):
+        made.append(Store(url, key, seconds=5))
+        return made[-1]
+
+    yield store_at
+    for store in made:
+        await store.aclose()
+
+
+async def problem(store):
+    with pytest.raises(StoreDown) as raised:
+        await store.check()
+    assert "\n" not in raised.value.detail
+    return raised.value.detail
+
+
+async def test_a_database_that_is_there_passes_the_check(store_at):
+    await store_at().check()
+
+
+async def test_a_wrong_address_is_said(store_at):
+    url = f"http://127.0.0.1:{free_port()}"
+
+    assert await problem(store_at(url)) == (
+        f"Supabase did not answer at {url} (ConnectError): check SUPABASE_URL and the project"
+    )
+
+
+async def test_an_address_of_something_else_is_said(store_at, sample_site):
+    assert f"http://{sample_site}" in await problem(store_at(f"http://{sample_site}"))
+
+
+@pytest.mark.parametrize("key", ["sb_secret_wrong", "eyJhbGciOiJIUzI1NiJ9.e30.x"])
+async def test_a_wrong_key_is_said_without_it(store_at, key):
+    said = await problem(store_at(key=key))
+
+    assert said.startswith("Supabase refused the key (")
+    assert said.endswith("check SUPABASE_SECRET_KEY")
+    assert key not in said
+
+
+async def test_missing_migrations_are_said(store_at, environment):
+    with pytest.raises(StoreDown, match=rf"apply supabase/migrations to {environment['SUPABASE_URL']}$"):
+        await store_at().call("claim_v99", claims=[])
+
+
+async def test_a_missing_table_is_said(store_at):
+    with pytest.raises(StoreDown, match="apply supabase/migrations to"):
+        await store_at().select("no_such_table")
+
+
+@pytest.mark.parametrize("row", [{"said": None}, {"said": "x", "number": float("inf")}, {"said": "\ud83d"}, {"said": "\0"}])
+async def test_a_row_the_database_cannot_hold_is_refused_for_good(store_at, row):
+    with pytest.raises(RowRefused):
+        await store_at().insert("probe_rows", [{"item_id": "01234567-89ab-7def-8123-456789abcdef", **row}])
+
+
+async def test_pages_bring_every_row_once_in_order(store_at, database):
+    database.execute("insert into news_urls (url) select 'http://a.test/' || n from generate_series(1, 25) n")
+
+    pages = [page async for page in store_at().pages("news_urls", "id", key="id", size=10)]
+
+    assert [len(page) for page in pages] == [10, 10, 5]
+    assert [row["id"] for page in pages for row in page] == list(range(1, 26))
+
+
+async def test_pages_end_when_the_last_one_is_full(store_at, database, door):
+    database.execute("insert into news_urls (url) select 'http://a.test/' || n from generate_series(1, 20) n")
+
+    pages = [page async for page in store_at().pages("news_urls", "id", key="id", size=10, after=10)]
+
+    assert [row["id"] for page in pages for row in page] == list(range(11, 21))
+
+
+async def test_a_connection_that_breaks_once_is_not_noticed(store_at, door):
+    door.cut("mark_queued_v1", times=1)
+
+    await store_at().check()
+
+    assert door.calls["mark_queued_v1"] == 2
+
+
+def test_nobody_without_the_secret_key_sees_a_row(environment, database, supabase_keys):
+    import httpx
+
+    database.execute("insert into news_urls (url) values ('http://a.test/')")
+    public = supabase_keys[2]["SUPABASE_PUBLISHABLE_KEY"]
+
+    for path in ("news_urls", "items", "api_keys", "rpc/claim_v1"):
+        url = f"{environment['SUPABASE_URL']}/rest/v1/{path}"
+        answer = httpx.request(
+            "POST" if "/" in path else "GET", url, headers={"apikey": public}, json={} if "/" in path else None
+        )
+        assert answer.status_code in {401, 403, 404} or json.loads(answer.text) == []

@@ -1,0 +1,352 @@
+"""Every waiting item gets one task, whatever happens on the way."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from functions.fanout.fanout import Fanout
+from functions.fanout.orders import FanBacklog, FanBatch, Sweep
+from shared.queue import Queue, QueueDown
+from tests.engine.here import manifests_of, settings_of
+from tests.engine.running import free_port
+
+
+@pytest.fixture
+async def fanout(environment, project, database, queue, topic):
+    """fanout(seconds=0): the work of the fan-out in this process, with its time and its settings."""
+    made = []
+
+    def fanout(*, seconds=60.0, **differs):
+        made.append(Fanout(settings_of(environment, **differs), manifests_of(project), seconds=seconds))
+        return made[-1]
+
+    yield fanout
+    for one in made:
+        await one.store.aclose()
+
+
+@pytest.fixture
+def backlog(database):
+    def backlog(*urls):
+        for url in urls:
+            database.execute("insert into news_urls (url) values (%s)", [url])
+
+    return backlog
+
+
+def urls(count):
+    return [f"http://daily.test/story/{n}" for n in range(count)]
+
+
+def counts(database):
+    return database.execute(
+        "select (select count(*) from batches) as batches, (select count(*) from items) as items"
+    ).fetchone()
+
+
+def unqueued(database):
+    return database.execute("select count(*) as n from items where queued_at is null").fetchone()["n"]
+
+
+def age(database, minutes, *, set_to="queued_at"):
+    moment = f"now() - interval '{minutes} minutes'"
+    database.execute(f"update items set created_at = {moment}, {set_to} = {moment}")
+    database.execute(f"update batches set fanned_at = {moment}")
+
+
+def test_a_batch_gets_one_task_for_each_item(push, batch_of, queue, deployed, database):
+    batch, items = batch_of(5)
+    batch_of(3)
+
+    answer = push({"batch_id": str(batch)})
+
+    assert answer.status_code == 200
+    assert answer.json()["queued"] == 5
+    tasks = queue.waiting()
+    assert sorted(task.item_id for task in tasks) == items
+    assert {task.url for task in tasks} == {deployed("probe").url}
+    assert unqueued(database) == 3
+
+
+def test_the_same_message_twice_makes_no_second_task(push, batch_of, queue):
+    batch, _ = batch_of(5)
+    push({"batch_id": str(batch)})
+
+    answer = push({"batch_id": str(batch)})
+
+    assert answer.json()["queued"] == 0
+    assert len(queue.waiting()) == 5
+
+
+def test_a_batch_nobody_knows_is_finished_with(push, queue):
+    answer = push({"batch_id": str(uuid4())})
+
+    assert (answer.status_code, answer.json()["queued"]) == (200, 0)
+
+
+def test_a_backlog_is_enlisted_up_to_the_limit_and_gets_its_tasks(push, backlog, queue, database):
+    backlog(*urls(7))
+
+    answer = push({"function": "probe", "limit": 5})
+
+    assert answer.json()["enlisted"] == answer.json()["queued"] == 5
+    assert len(queue.waiting()) == 5
+    (batch,) = database.execute("select source, state, function from batches").fetchall()
+    assert batch == {"source": "backlog", "state": "open", "function": "probe"}
+
+
+def test_a_message_delivered_twice_goes_on_with_the_same_batch_and_fills_it_once(push, backlog, database):
+    backlog(*urls(12))
+    push({"function": "probe", "limit": 5}, message_id="one")
+
+    again = push({"function": "probe", "limit": 5}, message_id="one")
+    other = push({"function": "probe", "limit": 5}, message_id="two")
+
+    assert (again.json()["enlisted"], other.json()["enlisted"]) == (0, 5)
+    assert again.json()["batch_id"] != other.json()["batch_id"]
+    assert counts(database) == {"batches": 2, "items": 10}
+
+
+def test_a_row_of_the_backlog_is_enlisted_once_in_all_runs(push, backlog, database):
+    backlog(*urls(3))
+    for n in range(3):
+        push({"function": "probe"}, message_id=str(n))
+
+    assert counts(database)["items"] == 3
+
+
+def test_an_empty_backlog_leaves_no_batch_behind(push, database):
+    answer = push({"function": "probe"})
+
+    assert answer.json()["enlisted"] == 0
+    assert counts(database) == {"batches": 0, "items": 0}
+
+
+def test_bad_addresses_in_the_backlog_become_items_whose_end_can_be_seen(push, backlog, database):
+    backlog("not a url", "ftp://files.test/x", "http://", "javascript:alert(1)", "http://daily.test/fine")
+
+    answer = push({"function": "probe"})
+
+    assert answer.json()["queued"] == 5
+    domains = {row["domain"] for row in database.execute("select domain from items").fetchall()}
+    assert domains == {None, "daily.test"}
+
+
+def test_options_go_into_every_item_of_the_backlog(push, backlog, database):
+    backlog(*urls(2))
+
+    push({"function": "probe", "options": {"fresh": True, "n": 9}})
+
+    rows = database.execute("select input, fresh from items").fetchall()
+    assert [(row["input"]["n"], row["fresh"]) for row in rows] == [(9, True)] * 2
+
+
+def test_a_dry_run_tells_and_writes_nothing(push, backlog, database, queue, topic):
+    backlog(*urls(7))
+
+    answer = push({"function": "probe", "limit": 5, "dry_run": True})
+
+    assert answer.json() == {
+        "dry_run": True, "function": "probe", "would_enlist": 5, "queue": "probe", "requests_per_minute": 30_000,
+        "estimated_seconds": 0,
+    }  # fmt: skip
+    assert counts(database) == {"batches": 0, "items": 0}
+    assert queue.waiting() == []
+    assert topic.messages() == []
+
+
+@pytest.mark.parametrize("name", ["nobody", "api", "twin"])
+def test_a_function_without_a_backlog_is_refused_with_those_that_have_one(push, name):
+    answer = push({"function": name})
+
+    assert answer.status_code == 400
+    assert answer.json()["error"] == f"no function {name!r} with a backlog; there is: article, probe"
+
+
+@pytest.mark.parametrize("order", [{}, {"batch_id": 5}, {"sweep": "yes please"}, b"\xff", b""])
+def test_what_is_no_order_is_refused_and_will_end_with_the_dead_letters(push, order):
+    answer = push(order)
+
+    assert answer.status_code == 400
+    assert "Traceback" not in answer.text
+
+
+def test_only_pubsub_may_push(push, batch_of, database):
+    batch, _ = batch_of(2)
+
+    statuses = [push({"batch_id": str(batch)}, token=token).status_code for token in ("x", push.function.token("tasks"))]
+
+    assert statuses == [401, 403]
+    assert unqueued(database) == 2
+
+
+def test_with_the_database_away_the_message_comes_again(push, batch_of, door, queue):
+    batch, _ = batch_of(3)
+    door.cut()
+    first = push({"batch_id": str(batch)})
+    door.clear()
+
+    second = push({"batch_id": str(batch)})
+
+    assert (first.status_code, second.status_code) == (500, 200)
+    assert len(queue.waiting()) == 3
+
+
+def test_a_fan_out_that_died_after_enlisting_goes_on_when_its_message_comes_again(push, backlog, door, queue, database):
+    backlog(*urls(3))
+    door.cut("items")
+    first = push({"function": "probe"})
+    door.clear()
+
+    second = push({"function": "probe"})
+
+    assert (first.status_code, second.status_code) == (500, 200)
+    assert len(queue.waiting()) == 3
+    assert counts(database) == {"batches": 1, "items": 3}
+
+
+def test_a_fan_out_that_died_before_it_opened_the_batch_goes_on_too(push, backlog, door, queue, database):
+    backlog(*urls(3))
+    door.cut("batches", method="PATCH")
+    first = push({"function": "probe"})
+    door.clear()
+
+    second = push({"function": "probe"})
+
+    assert (first.status_code, second.status_code) == (500, 200)
+    assert len(queue.waiting()) == 3
+    assert database.execute("select state from batches").fetchall() == [{"state": "open"}]
+
+
+def test_a_mark_that_was_lost_costs_a_task_too_many_and_no_item(push, batch_of, door, queue, database):
+    batch, items = batch_of(3)
+    door.cut("mark_queued_v1")
+    push({"batch_id": str(batch)})
+    door.clear()
+
+    push({"batch_id": str(batch)})
+
+    assert {task.item_id for task in queue.waiting()} == set(items)
+    assert unqueued(database) == 0
+
+
+async def test_when_time_is_up_a_new_message_goes_on(fanout, batch_of, topic):
+    batch, items = batch_of(3)
+
+    report = await fanout(seconds=0).batch(FanBatch(batch_id=batch))
+
+    assert report["queued"] == 3
+    assert await asyncio.to_thread(topic.messages) == [{"batch_id": str(batch), "after": str(items[-1])}]
+
+
+async def test_a_message_that_goes_on_begins_behind_what_was_done(fanout, batch_of, queue):
+    batch, items = batch_of(3)
+
+    await fanout().batch(FanBatch(batch_id=batch, after=items[0]))
+
+    waiting = await asyncio.to_thread(queue.waiting)
+    assert sorted(task.item_id for task in waiting) == items[1:]
+
+
+async def test_a_backlog_too_long_for_one_message_goes_on_with_the_same_batch(fanout, backlog, topic, database):
+    backlog(*urls(3))
+
+    report = await fanout(seconds=0).backlog(FanBacklog(function="probe", limit=100), "one")
+    messages = await asyncio.to_thread(topic.messages)
+
+    (goes_on,) = [message for message in messages if "function" in message]
+    assert goes_on["batch_id"] == report["batch_id"]
+    backlog("http://daily.test/more")
+    await fanout().backlog(FanBacklog(**goes_on), "another message")
+    assert counts(database) == {"batches": 1, "items": 4}
+    assert unqueued(database) == 0
+
+
+async def test_a_queue_that_is_down_leaves_the_items_to_the_sweep(fanout, batch_of, database, queue):
+    batch, items = batch_of(3)
+
+    with pytest.raises(QueueDown, match="queues/probe"):
+        await fanout(tasks_endpoint=f"http://127.0.0.1:{free_port()}").batch(FanBatch(batch_id=batch))
+
+    assert unqueued(database) == 3
+    age(database, 5, set_to="not_before")
+    assert await fanout().sweep(Sweep(sweep=True)) == {"found": 3, "queued": 3}
+    assert sorted(task.item_id for task in await asyncio.to_thread(queue.waiting)) == items
+
+
+async def test_a_task_the_queue_refuses_is_not_marked(fanout, batch_of, database, monkeypatch):
+    batch, items = batch_of(3)
+    put = Queue.put
+
+    async def picky(self, delivery):
+        if delivery.item_id == items[1]:
+            raise QueueDown("queue_down", "not this one")
+        await put(self, delivery)
+
+    monkeypatch.setattr(Queue, "put", picky)
+    report = await fanout().batch(FanBatch(batch_id=batch))
+
+    assert report["queued"] == 2
+    assert database.execute("select id from items where queued_at is null").fetchall() == [{"id": items[1]}]
+
+
+def test_the_sweep_finds_what_a_purge_has_taken(push, batch_of, queue, database):
+    batch, items = batch_of(3)
+    push({"batch_id": str(batch)})
+    queue.clear()
+    age(database, 5)
+
+    answer = push({"sweep": True})
+
+    assert answer.json() == {"found": 3, "queued": 3}
+    assert sorted(task.item_id for task in queue.waiting()) == items
+
+
+def test_the_sweep_leaves_alone_what_may_still_be_on_its_way(push, batch_of, queue, database):
+    batch, _ = batch_of(3)
+    push({"batch_id": str(batch)})
+    age(database, 5)
+
+    answer = push({"sweep": True})
+
+    assert answer.json() == {"found": 0, "queued": 0}
+
+
+def test_the_sweep_finds_the_items_of_an_instance_that_died(push, batch_of, queue, database):
+    batch, items = batch_of(2)
+    database.execute(
+        "update items set state = 'running', attempts = 1, holder = gen_random_uuid(), "
+        "leased_until = now() - interval '5 minutes'"
+    )
+
+    answer = push({"sweep": True})
+
+    assert answer.json() == {"found": 2, "queued": 2}
+    states = database.execute("select distinct state, attempts from items").fetchall()
+    assert states == [{"state": "waiting", "attempts": 1}]
+
+
+def test_an_item_of_a_function_that_is_gone_does_not_hold_up_the_others(push, batch_of, queue, database):
+    batch_of(2, function="gone")
+    _, items = batch_of(2)
+    age(database, 5, set_to="not_before")
+
+    answer = push({"sweep": True})
+
+    assert answer.status_code == 200
+    assert sorted(task.item_id for task in queue.waiting()) == items
+
+
+async def test_the_sweep_goes_on_when_the_queue_cannot_be_looked_into(fanout, database):
+    assert await fanout(queue_prefix="none-").sweep(Sweep(sweep=True)) == {"found": 0, "queued": 0}
+
+
+def test_a_quota_that_was_changed_reaches_the_database_with_the_first_message(deployer, push, database, batch_of):
+    database.execute("update quotas set requests_per_minute = 1 where name = 'probe'")
+    fresh = deployer.another("fanout", "fanout-2")
+
+    fresh.post({"message": {"data": "eyJzd2VlcCI6IHRydWV9", "messageId": "1"}}, token=fresh.token("pubsub"))
+
+    rate = database.execute("select requests_per_minute from quotas where name = 'probe'").fetchone()
+    assert rate["requests_per_minute"] == 30_000

@@ -1,0 +1,120 @@
+"""Manifests that cannot be deployed are refused with the file, the key, and what to write."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from infra.manifests import BadManifest, load
+
+ROOT = Path(__file__).parents[2]
+GOOD = {"quota": "calls", "table": "rows"}
+QUOTAS = {"calls": {"requests_per_minute": 60}}
+
+
+@pytest.fixture
+def loaded(tmp_path):
+    """The manifests of a project with one function, "mine"."""
+
+    def loaded(quotas=QUOTAS, name="mine", **manifest):
+        folder = tmp_path / "functions"
+        (folder / name).mkdir(parents=True)
+        (folder / "defaults.yaml").write_text((ROOT / "functions" / "defaults.yaml").read_text())
+        (folder / "quotas.yaml").write_text(quotas if isinstance(quotas, str) else yaml.safe_dump(quotas))
+        (folder / name / "function.yaml").write_text(yaml.safe_dump({**GOOD, **manifest}))
+        return load(tmp_path)
+
+    return loaded
+
+
+def test_a_function_is_its_defaults_and_what_differs(loaded):
+    manifest = loaded(max_instances=3)["functions"]["mine"]
+
+    assert manifest["max_instances"] == 3
+    assert manifest["concurrency"] == 40
+    assert manifest["lease_seconds"] > manifest["timeout_seconds"]
+    assert manifest["dispatch_deadline_seconds"] >= manifest["timeout_seconds"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"max_instance": 3}, "unknown key 'max_instance'"),
+        ({"kind": "cron"}, "kind must be one of item, push, http, not 'cron'"),
+        ({"kind": ["item"]}, "kind must be a word"),
+        ({"quota": None}, "quota is missing"),
+        ({"quota": "none"}, "quota 'none' is not in functions/quotas.yaml"),
+        ({"quota": ["calls"]}, "quota must be"),
+        ({"table": None}, "table is missing"),
+        ({"cpu": 0.5}, "concurrency above 1 needs cpu"),
+        ({"concurrency": "forty"}, "concurrency must be"),
+        ({"concurrency": True}, "concurrency must be"),
+        ({"concurrency": 0}, "concurrency must be"),
+        ({"max_attempts": 0}, "max_attempts must be"),
+        ({"max_attempts": 2.5}, "max_attempts must be"),
+        ({"timeout_seconds": 1800}, "timeout_seconds must stay 15 s below"),
+        ({"timeout_seconds": -1}, "timeout_seconds must be"),
+        ({"work_seconds": 180}, "work_seconds must leave time"),
+        ({"callers": ["everybody"]}, "callers: 'everybody' is not one of"),
+        ({"callers": "tasks"}, "callers must be"),
+        ({"secrets": {"A": "b"}}, "secrets must be"),
+        ({"environment": ["A"]}, "environment must be"),
+        ({"memory": 512}, "memory must be"),
+    ],
+    ids=str,
+)
+def test_a_manifest_that_cannot_be_deployed_is_refused(loaded, wrong, said):
+    with pytest.raises(BadManifest, match=rf"^functions/mine/function\.yaml: {re.escape(said)}") as raised:
+        loaded(**wrong)
+
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("quotas", "said"),
+    [
+        ({"calls": {"tokens_per_minute": 5}}, "calls: requests_per_minute is missing"),
+        ({"calls": {"requests_per_minute": 0}}, "calls: requests_per_minute must be a number above 0, not 0"),
+        ({"calls": {"requests_per_minute": "60"}}, "calls: requests_per_minute must be a number above 0, not '60'"),
+        ({"calls": {"requests_per_minute": True}}, "calls: requests_per_minute must be a number above 0"),
+        ({"calls": {"requests_per_minute": 1, "burst": 2}}, "calls: unknown key 'burst'"),
+        ({"calls": {"requests_per_minute": 30_001}}, "calls: requests_per_minute must be at most 30000"),
+        ({"calls": {"requests_per_minute": float("nan")}}, "calls: requests_per_minute must be"),
+        ({"calls": 60}, "calls: must be a mapping"),
+        ({"Calls_": {"requests_per_minute": 1}}, "Calls_: a queue's name has letters, digits and hyphens"),
+    ],
+    ids=str,
+)
+def test_a_quota_that_no_queue_can_keep_is_refused(loaded, quotas, said):
+    with pytest.raises(BadManifest, match=rf"^functions/quotas\.yaml: {re.escape(said)}"):
+        loaded(quotas)
+
+
+@pytest.mark.parametrize(("text", "said"), [("calls: [", "not YAML"), ("- a", "must be a mapping"), ("\x00", "not YAML")])
+def test_what_is_not_yaml_is_refused_with_its_file(loaded, text, said):
+    with pytest.raises(BadManifest, match=rf"quotas\.yaml: {said}") as raised:
+        loaded(text)
+
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["My-Function", "two words", "class", "9lives"])
+def test_a_folder_that_cannot_be_a_function_is_refused(loaded, name):
+    with pytest.raises(BadManifest, match="a function's folder is named"):
+        loaded(name=name)
+
+
+def test_without_the_defaults_it_is_said(tmp_path):
+    with pytest.raises(BadManifest, match=r"defaults\.yaml is missing"):
+        load(tmp_path)
+
+
+def test_the_project_itself_is_in_order():
+    manifests = load(ROOT)
+
+    assert {"article", "api", "fanout"} <= set(manifests["functions"])
+    for function in manifests["functions"].values():
+        quota = manifests["quotas"].get(function["quota"], {"max_concurrent": 0})
+        # Else Cloud Run itself answers 429.
+        assert quota["max_concurrent"] <= function["max_instances"] * function["concurrency"]
