@@ -116,7 +116,7 @@ def single(running: Rig, folder: Path) -> list[Program]:
         target = folder / f"single-{name}"
         shutil.copytree(running.stack.root / "build" / name, target)
         file = target / "shared" / "batching.py"
-        changed = file.read_text().replace("most: int = 100, parallel: int = 2", "most: int = 1, parallel: int = 100")
+        changed = file.read_text().replace("most: int = 100, parallel: int = 1", "most: int = 1, parallel: int = 100")
         if changed == file.read_text():
             sys.exit("batching.py has another default than this bench knows")
         file.write_text(changed)

@@ -1,7 +1,7 @@
 """Group commit: concurrent callers share round trips.
 
-A few commits are under way; whoever arrives meanwhile goes along with the next. No timer and no background flush,
-because a function's CPU stops with its last answer: every commit runs while somebody waits for it.
+One commit is under way; whoever arrives meanwhile goes along with the next. No timer and no background flush, because
+a function's CPU stops with its last answer: every commit runs while somebody waits for it.
 """
 
 import asyncio
@@ -16,10 +16,11 @@ Commit = Callable[[Sequence[Entry]], Awaitable[Sequence[Answer]]]
 class GroupCommit(Generic[Entry, Answer]):
     """Turns many `submit` calls into few `commit` calls of at most `most` entries, answered in the same order.
 
-    At most `parallel` commits are under way at once: one waits for the database while another is being written.
+    At most `parallel` commits are under way at once. One is best where it was measured: more of them means smaller
+    groups, and a call costs more than what is in it.
     """
 
-    def __init__(self, commit: Commit[Entry, Answer], *, most: int = 100, parallel: int = 2) -> None:
+    def __init__(self, commit: Commit[Entry, Answer], *, most: int = 100, parallel: int = 1) -> None:
         self._commit = commit
         self._most = most
         self._parallel = parallel

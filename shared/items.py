@@ -37,6 +37,9 @@ class Claim:
     batch_id: UUID | None = None
     domain: str | None = None
     input_key: str | None = None
+    # On the database's clock: since when `wait` counts. How long the quota rests from then on.
+    moment: float = 0.0
+    quota_rests: float = 0.0
 
     @staticmethod
     def of(row: Mapping[str, Any]) -> "Claim":
@@ -55,6 +58,8 @@ class Claim:
             batch_id=UUID(batch_id) if batch_id else None,
             domain=row["domain"],
             input_key=row["input_key"],
+            moment=row["moment"],
+            quota_rests=row["quota_rests"] or 0.0,
         )
 
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherAsyncClient
 
 SECONDS = 20.0
+# By default the client would try for a minute: longer than a caller of the API waits.
+RETRY_SECONDS = 3.0
 
 
 class TopicDown(Failed):
@@ -27,15 +29,18 @@ class Messages:
 
     async def publish(self, message: Mapping[str, Any]) -> None:
         """Return once the topic has it. Raises TopicDown."""
-        from google.api_core.exceptions import GoogleAPICallError  # noqa: PLC0415 - heavy, not for the first answer
+        from google.api_core.exceptions import GoogleAPIError  # noqa: PLC0415 - heavy, not for the first answer
+        from google.api_core.retry_async import AsyncRetry  # noqa: PLC0415
 
         topic = f"projects/{self._settings.project_id}/topics/{self._settings.fanout_topic}"
         from google.pubsub_v1 import PubsubMessage  # noqa: PLC0415
 
         body = PubsubMessage(data=json.dumps(message).encode())
         try:
-            await self._publisher().publish(topic=topic, messages=[body], timeout=SECONDS)
-        except GoogleAPICallError as error:
+            await self._publisher().publish(
+                topic=topic, messages=[body], retry=AsyncRetry(timeout=RETRY_SECONDS), timeout=SECONDS
+            )
+        except GoogleAPIError as error:
             raise TopicDown("topic_down", f"Pub/Sub did not take a message for {topic}: {error}") from error
 
     def _publisher(self) -> "PublisherAsyncClient":

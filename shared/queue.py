@@ -5,7 +5,7 @@ The queue's name is the quota's. A task carries {"item_id"} and, where one is kn
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -66,17 +66,25 @@ class Queue:
 
     async def is_empty(self, quota: str) -> bool:
         """Does the queue hold no task at all? Then every item that waits for it has lost its task."""
-        pager = await self._tasks().list_tasks(request={"parent": self.path(quota), "page_size": 1}, timeout=SECONDS)
-        return not pager.tasks
+        request = {"parent": self.path(quota), "page_size": 1}
+        return not (await self._asked(self._tasks().list_tasks(request=request, retry=None, timeout=SECONDS))).tasks
 
     async def state(self, quota: str) -> str:
         """running, paused or disabled, as Cloud Tasks says."""
-        queue = await self._tasks().get_queue(name=self.path(quota), timeout=SECONDS)
+        queue = await self._asked(self._tasks().get_queue(name=self.path(quota), retry=None, timeout=SECONDS))
         return str(queue.state.name).lower()
 
     def path(self, quota: str) -> str:
         at = self._settings
         return f"projects/{at.project_id}/locations/{at.location}/queues/{at.queue_prefix}{quota}"
+
+    async def _asked(self, answer: Awaitable[Any]) -> Any:
+        from google.api_core.exceptions import GoogleAPICallError  # noqa: PLC0415
+
+        try:
+            return await answer
+        except GoogleAPICallError as error:
+            raise QueueDown("queue_down", f"Cloud Tasks does not tell of its queue: {error}") from error
 
     def _tasks(self) -> "CloudTasksAsyncClient":
         if self._client is None:

@@ -15,7 +15,8 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from shared.batching import GroupCommit, commit_apart
-from shared.errors import Deferred, Failed, Unchanged
+from shared.clock import DatabaseClock
+from shared.errors import Deferred, Failed, Overloaded, Unchanged
 from shared.fetching import Fetcher
 from shared.gemini import Answer, Gemini
 from shared.identity import Callers
@@ -29,7 +30,9 @@ from shared.store import RowRefused, Store
 Value = TypeVar("Value", bound=BaseModel)
 
 # How late a metered call may leave after its slot. Later, and it would crowd somebody else's: claim another one.
-SLOT_GRACE_SECONDS = 0.25
+SLOT_GRACE_SECONDS = 0.1
+# So often another slot is claimed before the item is sent back.
+MOST_SLOTS = 3
 # No metered call is begun with less than this left: its answer could not be kept.
 LEAST_SECONDS = 5.0
 # A model that stays silent is to be known as such, a little before the work's own time is up.
@@ -50,11 +53,22 @@ class Engine:
         self.callers = Callers(settings.oidc_issuer)
         self.fetcher = Fetcher(user_agent=settings.user_agent, sample_site=settings.sample_site)
         self.gemini = Gemini(settings)
+        self.clock = DatabaseClock()
+        self.rests_until = 0.0
         self.claims: GroupCommit[ClaimRequest, Claim] = GroupCommit(self._claim)
         self.keeps: GroupCommit[Ended, tuple[Ended, Kept]] = GroupCommit(self._keep)
 
     async def _claim(self, requests: Sequence[ClaimRequest]) -> Sequence[Claim]:
-        return await self.store.claim(requests, self.manifest, self.variant)
+        claims = await self.store.claim(requests, self.manifest, self.variant)
+        said = claims[0]
+        self.clock.heard(said.moment)
+        if said.quota_rests:
+            self.rests(self.clock.ours(said.moment + said.quota_rests))
+        return claims
+
+    def rests(self, until: float) -> None:
+        """The quota rests until then, on our monotonic clock: slots that were handed out before are void."""
+        self.rests_until = max(self.rests_until, until)
 
     async def _keep(self, ended: Sequence[Ended]) -> Sequence[tuple[Ended, Kept]]:
         # One bad row must not sink its group: halve until it stands alone.
@@ -129,7 +143,7 @@ class Questions:
     def __init__(self, services: Services, engine: Engine) -> None:
         self._services = services
         self._engine = engine
-        self._slot = time.monotonic() + services.claim.wait
+        self._slot = self._slot_of(services.claim)
         self._used = False
 
     async def ask(self, instruction: str, content: str, *, into: type[Value], read_url: bool = False) -> Answer[Value]:
@@ -142,23 +156,36 @@ class Questions:
         if seconds < LEAST_SECONDS:
             raise Failed("out_of_time", f"{seconds:.0f} s left before the deadline are too few for a metered call")
         self._used = True
-        return await self._engine.gemini.ask(
-            self._engine.model, instruction, content, into,
-            seconds=seconds - SILENCE_SECONDS, spend=self._services.spend, read_url=read_url,
-        )  # fmt: skip
+        try:
+            return await self._engine.gemini.ask(
+                self._engine.model, instruction, content, into,
+                seconds=seconds - SILENCE_SECONDS, spend=self._services.spend, read_url=read_url,
+            )  # fmt: skip
+        except Overloaded as error:
+            self._engine.rests(time.monotonic() + error.seconds)
+            raise
 
     async def _wait_for_slot(self) -> None:
-        await asyncio.sleep(max(0.0, self._slot - time.monotonic()))
-        # Also after the sleep: a process that was busy wakes all its sleepers late, and at once.
-        while time.monotonic() > self._slot + SLOT_GRACE_SECONDS:
-            await self._renew()
+        for _ in range(MOST_SLOTS):
             await asyncio.sleep(max(0.0, self._slot - time.monotonic()))
+            if self._slot_holds():
+                return
+            await self._renew()
+        raise Deferred(datetime.now(UTC), "slot_missed", f"{MOST_SLOTS} slots went by before the call could leave")
+
+    def _slot_holds(self) -> bool:
+        """Looked at after the sleep: a process that was busy wakes all its sleepers late, and at once."""
+        now = time.monotonic()
+        return now <= self._slot + SLOT_GRACE_SECONDS and now >= self._engine.rests_until - SLOT_GRACE_SECONDS
 
     async def _renew(self) -> None:
-        """The work took longer than its slot: claim again, under the same holder, for a new one."""
+        """The slot went by, or the quota rests since: claim again, under the same holder, for a new one."""
         claim = self._services.claim
         renewed = await self._engine.claims.submit(ClaimRequest(claim.item_id, claim.holder))
         if renewed.decision != "run":
             until = datetime.now(UTC) + timedelta(seconds=renewed.wait)
             raise Deferred(until, renewed.reason or renewed.decision)
-        self._slot = time.monotonic() + renewed.wait
+        self._slot = self._slot_of(renewed)
+
+    def _slot_of(self, claim: Claim) -> float:
+        return self._engine.clock.ours(claim.moment + claim.wait)

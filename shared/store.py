@@ -172,7 +172,7 @@ class Store:
             raise self._renamed(error) from error
         except (TypeError, ValueError) as error:
             # NaN, half of a surrogate pair: JSON has no word for it, so it cannot even be sent.
-            raise RowRefused(f"not JSON: {error}") from error
+            raise RowRefused("row_refused", f"not JSON: {error}") from error
 
     def _renamed(self, error: APIError) -> Exception:
         code, message = error.code or "", error.message or "no message"

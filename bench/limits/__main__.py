@@ -3,7 +3,7 @@
 from bench.limits.refusals import daily_quota, minute_quota, random_errors
 from bench.limits.requests import sixty_a_minute, ten_a_second
 from bench.limits.tokens import tokens_a_minute
-from bench.trial.findings import main
+from bench.limits.findings import main
 
 main(
     "limits",

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from bench.limits.requests import TWO, burst, questions, used_between
 from bench.limits.windows import most_in
-from bench.trial.findings import Findings
-from bench.trial.trial import Trial, trial
+from bench.limits.findings import Findings
+from bench.limits.trial import Trial, trial
 
 LIMIT = 10.0
 REST_SECONDS = 20.0

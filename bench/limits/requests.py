@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.limits.windows import count_in, most_in
-from bench.trial.findings import Findings
-from bench.trial.trial import Trial, trial
+from bench.limits.findings import Findings
+from bench.limits.trial import Trial, trial
 
 TWO = {"ask": {}, "twin": {}}
 # How far a call may stray from its slot: docs/decisions/001.
-GRACE_SECONDS = 0.25
+GRACE_SECONDS = 0.1
 SETTLED_SECONDS = 5.0
 
 

@@ -4,8 +4,8 @@ import asyncio
 import random
 
 from bench.limits.windows import most_spent, spent_in
-from bench.trial.findings import Findings
-from bench.trial.trial import trial
+from bench.limits.findings import Findings
+from bench.limits.trial import trial
 
 BUDGET = 30_000
 RESERVED = 1_000

@@ -8,13 +8,13 @@ from uuid import UUID
 
 from fastapi import FastAPI, Header, Query, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from functions.api import problems
 from functions.api.batches import Batches
 from functions.api.keys import Keys, Owner
+from functions.api.limits import AtMost, storable
 from functions.api.monitoring import Monitoring
-from functions.api.problems import Problem
 from shared.manifest import manifests
 from shared.messages import Messages
 from shared.queue import Queue
@@ -44,6 +44,11 @@ class Submission(BaseModel):
         examples=[{"fresh": True, "url_context": True}],
     )
 
+    @field_validator("items", "options")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        return storable(value)
+
     @model_validator(mode="after")
     def _one_source(self) -> "Submission":
         if (self.items is None) == (self.source is None):
@@ -64,6 +69,7 @@ def make_app() -> FastAPI:
     app.state.keys = Keys(store)
     app.state.batches = Batches(store, messages, manifests())
     app.state.monitoring = Monitoring(store, Queue(settings()), manifests())
+    app.add_middleware(AtMost, most=MOST_BYTES)
     problems.install(app)
     add_batches(app, app.state.batches)
     add_monitoring(app, app.state.monitoring)
@@ -73,13 +79,10 @@ def make_app() -> FastAPI:
 def add_batches(app: FastAPI, batches: Batches) -> None:
     @app.post("/v3/batches", status_code=202, summary="Submit a batch")
     async def submit(
-        request: Request,
         body: Submission,
         owner: Owner,
         idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
     ) -> JSONResponse:
-        if int(request.headers.get("content-length") or 0) > MOST_BYTES:
-            raise Problem(413, f"Send at most {MOST_BYTES:,} bytes and {MOST_ITEMS:,} items at once.")
         manifest = batches.function(body.function)
         if body.dry_run:
             return JSONResponse(await batches.dry_run(manifest, body.limit))

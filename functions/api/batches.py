@@ -52,7 +52,8 @@ class Batches:
     async def submit_backlog(
         self, owner: UUID, manifest: Manifest, limit: int, options: Row, *, key: str | None
     ) -> Row:
-        """A batch that the fan-out fills from the function's backlog."""
+        """A batch that the fan-out fills from the function's backlog. Raises Problem 422 where there is none."""
+        check_backlog(manifest)
         order = {"function": manifest.name, "limit": limit, "options": options}
         batch = await self._open(owner, manifest, "backlog", key, order)
         if batch["state"] == "accepting":
@@ -62,8 +63,7 @@ class Batches:
 
     async def dry_run(self, manifest: Manifest, limit: int) -> Row:
         """What a backlog run would do. Writes nothing."""
-        if manifest.backlog is None:
-            raise Problem(422, f"The function {manifest.name} has no backlog; send items.")
+        check_backlog(manifest)
         found = await self._store.call("backlog_count_v1", backlog_view=manifest.backlog, most=limit)
         rate = self._known.quotas[manifest.quota or ""]["requests_per_minute"]
         return {
@@ -152,6 +152,11 @@ class Batches:
         rows = await self._store.call("batch_progress_v1", batch_ids=[batch["id"] for batch in batches])
         progress = {row["batch_id"]: row for row in rows}
         return [describe(batch, progress[batch["id"]]) for batch in batches]
+
+
+def check_backlog(manifest: Manifest) -> None:
+    if manifest.backlog is None:
+        raise Problem(422, f"The function {manifest.name} has no backlog; send items.")
 
 
 def describe(batch: Mapping[str, Any], progress: Mapping[str, Any]) -> Row:

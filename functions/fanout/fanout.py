@@ -57,9 +57,9 @@ class Fanout:
         manifest = self._item_function(order.function)
         if order.dry_run:
             return await self._tell(manifest, order.limit)
-        if order.batch_id is None and not (await self._tell(manifest, 1))["would_enlist"]:
-            return {"enlisted": 0, "queued": 0}
         batch_id = order.batch_id or uuid5(BACKLOG_RUNS, message_id)
+        if not await self._has_work(manifest, batch_id):
+            return {"enlisted": 0, "queued": 0}
         until = time.monotonic() + self._seconds
         enlisted = await self._enlist(manifest, batch_id, order, until)
         return {"enlisted": enlisted, **await self._fan(batch_id, None, until)}
@@ -76,8 +76,10 @@ class Fanout:
         while time.monotonic() < until:
             rows = await self.store.call("sweep_v1", most=SWEEP_ROWS, empty_quotas=empty)
             found += len(rows)
-            queued += await self._enqueue([(UUID(row["item_id"]), row["function"]) for row in rows])
-            if len(rows) < SWEEP_ROWS:
+            taken = await self._enqueue([(UUID(row["item_id"]), row["function"]) for row in rows])
+            queued += taken
+            # What was not taken would be found again at once.
+            if len(rows) < SWEEP_ROWS or not taken:
                 break
         return {"found": found, "queued": queued}
 
@@ -87,6 +89,12 @@ class Fanout:
             have = ", ".join(one.name for one in self._known.functions.values() if one.backlog)
             raise UnknownFunction(f"no function {name!r} with a backlog; there is: {have}")
         return manifest
+
+    async def _has_work(self, manifest: Manifest, batch_id: UUID) -> bool:
+        """Something in the backlog, or a batch that an earlier delivery of this order left half done."""
+        if (await self._tell(manifest, 1))["would_enlist"]:
+            return True
+        return bool(await self.store.select("batches", "id", id=str(batch_id)))
 
     async def _tell(self, manifest: Manifest, limit: int) -> Report:
         would = await self.store.call("backlog_count_v1", backlog_view=manifest.backlog, most=limit)
@@ -142,14 +150,19 @@ class Fanout:
 
     async def _enqueue(self, items: Sequence[tuple[UUID, str]]) -> int:
         """Tasks first, then the mark. Raises QueueDown when the queue takes none."""
-        deliveries = [Delivery(item_id, self._known.functions[function]) for item_id, function in items]
+        gone = {function for _, function in items} - set(self._known.functions)
+        if gone:
+            log.error("function_gone", functions=sorted(gone), hint="cancel their batches, or deploy them again")
+        deliveries = [
+            Delivery(item_id, self._known.functions[function]) for item_id, function in items if function not in gone
+        ]
         taken = await self.queue.put_all(deliveries)
         marks = [taken[start : start + ROWS_PER_CALL] for start in range(0, len(taken), ROWS_PER_CALL)]
         await asyncio.gather(
             *(self.store.call("mark_queued_v1", item_ids=[str(one) for one in mark]) for mark in marks)
         )
-        if len(taken) < len(items):
-            log.warning("not_queued", items=len(items) - len(taken), hint="the sweep will find them")
+        if len(taken) < len(deliveries):
+            log.warning("not_queued", items=len(deliveries) - len(taken), hint="the sweep will find them")
         return len(taken)
 
     async def _go_on(self, order: FanBatch | FanBacklog) -> None:

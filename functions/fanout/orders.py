@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 
 class _Order(BaseModel):
@@ -44,7 +44,11 @@ class Sweep(_Order):
 
 
 Order = FanBatch | FanBacklog | Sweep
-_ORDERS: TypeAdapter[Order] = TypeAdapter(FanBacklog | FanBatch | Sweep)
+
+
+def kind_of(content: Any) -> type[Order]:
+    """By the word it has, so that what is wrong is told of the order that was meant."""
+    return Sweep if "sweep" in content else FanBacklog if "function" in content else FanBatch
 
 
 class BadOrder(ValueError):
@@ -64,10 +68,10 @@ def read_push(body: bytes) -> Push:
     try:
         message: Any = json.loads(body)["message"]
         content = json.loads(base64.b64decode(message["data"], validate=True))
-        return Push(str(message["messageId"]), _ORDERS.validate_python(content))
+        return Push(str(message["messageId"]), kind_of(content).model_validate(content))
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
-        raise BadOrder(f"{'.'.join(map(str, problem['loc'][1:]))}: {problem['msg']}") from error
+        raise BadOrder(f"{'.'.join(map(str, problem['loc'])) or 'order'}: {problem['msg']}") from error
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
         raise BadOrder(
             'the body must be a Pub/Sub push: {"message": {"messageId": ..., "data": <base64 of JSON>}}'

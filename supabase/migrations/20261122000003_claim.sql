@@ -60,7 +60,9 @@ create function public.claim_v1(
 )
 returns table (
   item_id uuid, holder uuid, decision text, reason text, wait double precision, attempt integer, input jsonb,
-  memo jsonb, validators jsonb, batch_id uuid, domain text, input_key text
+  memo jsonb, validators jsonb, batch_id uuid, domain text, input_key text,
+  -- Since when `wait` counts, and how long the quota rests from then on: an answer may be late, and its slot gone by.
+  moment double precision, quota_rests double precision
 )
 language plpgsql
 set enable_seqscan = off
@@ -107,9 +109,11 @@ begin
 
   return query
   select p.item_id, p.holder, p.decision, p.reason, p.wait, i.attempts, i.input, i.memo, kept.validators,
-    i.batch_id, i.domain, i.input_key
+    i.batch_id, i.domain, i.input_key, extract(epoch from moment)::double precision,
+    greatest(0, public.seconds_between(moment, q.rests_until))
   from unnest(plan) p
   left join public.items i on i.id = p.item_id
+  left join public.quotas q on q.name = quota_name
   left join lateral (
     select k.validators || jsonb_build_object('result_id', k.result_id) as validators
     from public.items k

@@ -76,23 +76,25 @@ $$;
 create function public.metrics_v1()
 returns table (metric text, labels jsonb, value double precision)
 language sql stable as $$
-  select 'items', jsonb_build_object('function', i.function, 'state', i.state), count(*)::double precision
-  from public.items i group by i.function, i.state
+  -- One look at the table for all of them.
+  with counted as materialized (
+    select i.function, i.state, case when i.state in ('skipped', 'dead') then coalesce(i.reason, '') end as reason,
+      count(*)::double precision as items, sum(i.attempts)::double precision as attempts,
+      sum(i.tokens_in)::double precision as tokens_in, sum(i.tokens_out)::double precision as tokens_out,
+      sum(i.cost_usd)::double precision as cost_usd
+    from public.items i group by 1, 2, 3
+  )
+  select 'items', jsonb_build_object('function', c.function, 'state', c.state), sum(c.items)
+  from counted c group by c.function, c.state
   union all
-  select 'reasons', jsonb_build_object('function', i.function, 'state', i.state, 'reason', coalesce(i.reason, '')),
-    count(*)::double precision
-  from public.items i where i.state in ('skipped', 'dead') group by i.function, i.state, i.reason
+  select 'reasons', jsonb_build_object('function', c.function, 'state', c.state, 'reason', c.reason), c.items
+  from counted c where c.reason is not null
   union all
-  select v.metric, jsonb_build_object('function', s.function), v.value
-  from (
-    select i.function, sum(i.attempts) as attempts, sum(i.tokens_in) as tokens_in, sum(i.tokens_out) as tokens_out,
-      sum(i.cost_usd) as cost_usd
-    from public.items i group by i.function
-  ) s,
-  lateral (values
-    ('attempts', s.attempts::double precision), ('tokens_in', s.tokens_in::double precision),
-    ('tokens_out', s.tokens_out::double precision), ('cost_usd', s.cost_usd::double precision)
+  select v.metric, jsonb_build_object('function', c.function), sum(v.value)
+  from counted c, lateral (values
+    ('attempts', c.attempts), ('tokens_in', c.tokens_in), ('tokens_out', c.tokens_out), ('cost_usd', c.cost_usd)
   ) as v (metric, value)
+  group by v.metric, c.function
 $$;
 
 -- What a dry run tells: how many rows a backlog still holds, counted no further than asked.

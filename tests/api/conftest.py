@@ -1,7 +1,58 @@
 """The parts are one plugin for tests/engine, tests/api and tests/fanout: a session has one set of them."""
 
+import json
+import secrets
+from hashlib import sha256
+
 import pytest
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.import_plugin("tests.engine.parts")
+
+
+class Caller:
+    """Somebody with a key of their own."""
+
+    def __init__(self, function, key):
+        self.function, self.key = function, key
+
+    def get(self, path, **query):
+        return self.function.client.get(f"{self.function.url}{path}", params=query, headers=self._headers())
+
+    def post(self, body, **headers):
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        sent = {**self._headers(), "Content-Type": "application/json", **headers}
+        return self.function.client.post(f"{self.function.url}/v3/batches", content=content, headers=sent)
+
+    def submit(self, *items, **more):
+        """A batch of the probe; its id."""
+        answer = self.post({"function": "probe", "items": list(items), **more})
+        assert answer.status_code == 202, answer.text
+        return answer.json()["id"]
+
+    def _headers(self):
+        return {"Authorization": f"Bearer {self.key}"} if self.key else {}
+
+
+@pytest.fixture
+def caller_of(deployed, database, topic):
+    """caller_of(): the API as seen by a new caller."""
+    api = deployed("api")
+
+    def caller_of(*, revoked=False):
+        key = f"pw_{secrets.token_urlsafe(16)}"
+        database.execute(
+            "insert into api_keys (name, key_hash, revoked_at) values ('test', %s, case when %s then now() end)",
+            [sha256(key.encode()).hexdigest(), revoked],
+        )
+        return Caller(api, key)
+
+    caller_of.nobody = lambda: Caller(api, None)
+    return caller_of
+
+
+@pytest.fixture
+def api(caller_of):
+    """The API as one caller sees it."""
+    return caller_of()

@@ -27,7 +27,9 @@ class Deployed:
     audience: str
     issuer: Issuer
     log: Path
-    client: httpx.Client = field(default_factory=lambda: httpx.Client(timeout=60, limits=httpx.Limits(max_connections=100)))
+    client: httpx.Client = field(
+        default_factory=lambda: httpx.Client(timeout=60, limits=httpx.Limits(max_connections=100))
+    )
     _read: int = 0
 
     def deliver(self, item_id: UUID | str, *, retry: int = 0, **more: Any) -> httpx.Response:

@@ -1,6 +1,7 @@
 """Looking into Cloud Tasks and Pub/Sub with Google's own clients."""
 
 import json
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -82,9 +83,14 @@ class Topic:
     def messages(self) -> list[dict[str, Any]]:
         """What was published since the last look."""
         found = []
-        while received := self._subscriber.pull(
-            subscription=self._name, max_messages=100, return_immediately=True
-        ).received_messages:
+        while received := self._pull():
             self._subscriber.acknowledge(subscription=self._name, ack_ids=[one.ack_id for one in received])
             found += [json.loads(one.message.data) for one in received]
         return found
+
+    def _pull(self) -> Any:
+        with warnings.catch_warnings():
+            # Deprecated, and the only way not to wait where there is nothing.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            answer = self._subscriber.pull(subscription=self._name, max_messages=100, return_immediately=True)
+        return answer.received_messages

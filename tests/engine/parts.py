@@ -121,7 +121,9 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Issuer]:
 
 
 @pytest.fixture(scope="session")
-def cloud_tasks(project: Project, issuer: Issuer, tmp_path_factory: pytest.TempPathFactory, logs: Path) -> Iterator[Tasks]:
+def cloud_tasks(
+    project: Project, issuer: Issuer, tmp_path_factory: pytest.TempPathFactory, logs: Path
+) -> Iterator[Tasks]:
     port = free_port()
     key = tmp_path_factory.getbasetemp() / "oidc0" / "key.pem"
     command = [

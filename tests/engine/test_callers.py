@@ -164,9 +164,7 @@ async def test_the_issuers_keys_are_fetched_once_and_anew_when_it_has_a_new_one(
     with served(Starlette(routes=[Route(DISCOVERY, discovery), Route("/certs", certs)])) as url:
         callers = Callers(url)
         for _ in range(3):
-            await callers.check(
-                f"Bearer {signed(issuer, iss=url, aud='http://f')}", audience="http://f", email=TASKS
-            )
+            await callers.check(f"Bearer {signed(issuer, iss=url, aud='http://f')}", audience="http://f", email=TASKS)
         new = type(issuer)(tmp_path / "new.pem", url)
         published.append(new.jwks())
         await callers.check(f"Bearer {new.token(TASKS, 'http://f')}", audience="http://f", email=TASKS)

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -114,9 +115,9 @@ def test_functions_on_one_quota_share_its_pace(deployed, enlist, database, item_
     assert {answer.result().text for answer in answers} == {"done", "rest"}
     waits = sorted(item_of(item).not_before for item in items if item_of(item).state == "waiting")
     assert len(waits) >= 3
-    assert all(later - sooner >= timedelta(seconds=0.99) for sooner, later in zip(waits, waits[1:], strict=False))
+    assert all(later - sooner >= timedelta(seconds=0.99) for sooner, later in pairwise(waits))
     departures = [when for when, *_ in gemini.stats.report(log=True)["log"]]
-    assert all(later - sooner >= 0.9 for sooner, later in zip(departures, departures[1:], strict=False))
+    assert all(later - sooner >= 0.9 for sooner, later in pairwise(departures))
 
 
 def test_with_the_database_away_nothing_is_done_and_nothing_lost(probe, enlist, item_of, attempts_of, door):

@@ -2,6 +2,7 @@
 
 import json
 
+import httpx
 import pytest
 
 from shared.errors import StoreDown
@@ -64,7 +65,9 @@ async def test_a_missing_table_is_said(store_at):
         await store_at().select("no_such_table")
 
 
-@pytest.mark.parametrize("row", [{"said": None}, {"said": "x", "number": float("inf")}, {"said": "\ud83d"}, {"said": "\0"}])
+@pytest.mark.parametrize(
+    "row", [{"said": None}, {"said": "x", "number": float("inf")}, {"said": "\ud83d"}, {"said": "\0"}]
+)
 async def test_a_row_the_database_cannot_hold_is_refused_for_good(store_at, row):
     with pytest.raises(RowRefused):
         await store_at().insert("probe_rows", [{"item_id": "01234567-89ab-7def-8123-456789abcdef", **row}])
@@ -96,8 +99,6 @@ async def test_a_connection_that_breaks_once_is_not_noticed(store_at, door):
 
 
 def test_nobody_without_the_secret_key_sees_a_row(environment, database, supabase_keys):
-    import httpx
-
     database.execute("insert into news_urls (url) values ('http://a.test/')")
     public = supabase_keys[2]["SUPABASE_PUBLISHABLE_KEY"]
 

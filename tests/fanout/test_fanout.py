@@ -175,7 +175,9 @@ def test_what_is_no_order_is_refused_and_will_end_with_the_dead_letters(push, or
 def test_only_pubsub_may_push(push, batch_of, database):
     batch, _ = batch_of(2)
 
-    statuses = [push({"batch_id": str(batch)}, token=token).status_code for token in ("x", push.function.token("tasks"))]
+    statuses = [
+        push({"batch_id": str(batch)}, token=token).status_code for token in ("x", push.function.token("tasks"))
+    ]
 
     assert statuses == [401, 403]
     assert unqueued(database) == 2
@@ -314,7 +316,7 @@ def test_the_sweep_leaves_alone_what_may_still_be_on_its_way(push, batch_of, que
 
 
 def test_the_sweep_finds_the_items_of_an_instance_that_died(push, batch_of, queue, database):
-    batch, items = batch_of(2)
+    batch_of(2)
     database.execute(
         "update items set state = 'running', attempts = 1, holder = gen_random_uuid(), "
         "leased_until = now() - interval '5 minutes'"

@@ -91,7 +91,9 @@ def test_a_quota_that_no_queue_can_keep_is_refused(loaded, quotas, said):
         loaded(quotas)
 
 
-@pytest.mark.parametrize(("text", "said"), [("calls: [", "not YAML"), ("- a", "must be a mapping"), ("\x00", "not YAML")])
+@pytest.mark.parametrize(
+    ("text", "said"), [("calls: [", "not YAML"), ("- a", "must be a mapping"), ("\x00", "not YAML")]
+)
 def test_what_is_not_yaml_is_refused_with_its_file(loaded, text, said):
     with pytest.raises(BadManifest, match=rf"quotas\.yaml: {said}") as raised:
         loaded(text)

@@ -10,7 +10,10 @@ TABLE_RIGHTS = "'select, insert, update, delete, truncate, references, trigger'"
 
 def test_row_level_security_stands_on_every_table(world: World):
     open_tables = world.rows(
-        "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relrowsecurity"
+        """
+        select relname from pg_class
+        where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relrowsecurity
+        """
     )
 
     assert open_tables == []

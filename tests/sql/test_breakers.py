@@ -247,11 +247,8 @@ def test_domain_and_model_both_broken_are_probed_by_the_same_one(world: World):
 
 
 def test_a_resting_domain_does_not_use_up_the_models_probe(world: World):
-    rested(world, MODEL)
-    broken(world, SITE) if world.breaker() else world.db.execute(
-        "insert into breakers (name, state, window_ends, rests_until) values (%s, 'open', now(), now() + interval '1 hour')",
-        [SITE],
-    )
+    broken(world, SITE)
+    broken(world, MODEL).pass_time(30)
 
     claims = world.claim(world.item(), world.item(domain="elsewhere.test"))
 

@@ -1,6 +1,7 @@
 """Whatever was lost on the way is found again, and nothing else is touched."""
 
 import uuid
+from itertools import chain
 from typing import Any
 
 import pytest
@@ -161,7 +162,7 @@ def test_a_sweep_takes_no_more_than_asked_and_the_next_goes_on(world: World):
     found = [sweep(world, most=4), sweep(world, most=4), sweep(world, most=4)]
 
     assert [len(some) for some in found] == [4, 4, 2]
-    assert sorted(sum(found, [])) == sorted(items)
+    assert sorted(chain(*found)) == sorted(items)
 
 
 def test_marking_what_a_sweep_found_keeps_the_sweep_going(world: World):
@@ -186,7 +187,8 @@ def test_an_item_that_is_being_claimed_is_passed_over(world: World):
 
 def test_an_upstream_that_nobody_asked_for_an_hour_is_forgotten(world: World):
     world.db.execute(
-        "insert into breakers (name, state, window_ends) values ('domain:a.test', 'open', now()), ('domain:b.test', 'open', now())"
+        """insert into breakers (name, state, window_ends)
+           values ('domain:a.test', 'open', now()), ('domain:b.test', 'open', now())"""
     )
     world.pass_time(3601)
     world.db.execute("update breakers set rests_until = now() where name = 'domain:b.test'")

@@ -6,6 +6,8 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from .world import DOMAIN, World, ended, paid
 
 ROUNDS = 30
-MOST_STEPS = 400
+MOST_STEPS = 2000
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def decisions(answers: Sequence[list[dict[str, Any]]]) -> Counter[str]:
 def test_an_item_claimed_twice_at_once_runs_once(world: World, pair):
     one, other = pair
     for item in world.items(ROUNDS):
-        answers = at_once(lambda item=item: one.claim(item), lambda item=item: other.claim(item))
+        answers = at_once(partial(one.claim, item), partial(other.claim, item))
 
         assert decisions(answers) == {"run": 1, "rest": 1}
         assert world.state(item)["attempts"] == 1
@@ -71,7 +73,7 @@ def test_groups_that_overlap_run_each_item_once(world: World, pair):
     for _ in range(ROUNDS // 3):
         items = world.items(40)
 
-        answers = at_once(lambda: one.claim(*items[:30]), lambda: other.claim(*items[:9:-1]))
+        answers = at_once(partial(one.claim, *items[:30]), partial(other.claim, *items[:9:-1]))
 
         assert decisions(answers) == {"run": 40, "rest": 20}
 
@@ -81,7 +83,7 @@ def test_items_alike_claimed_at_once_are_paid_for_once(world: World, pair):
     for number in range(ROUNDS):
         first, second = world.item(f"same {number}"), world.item(f"same {number}", batch=world.batch())
 
-        answers = at_once(lambda: one.claim(first), lambda: other.claim(second))
+        answers = at_once(partial(one.claim, first), partial(other.claim, second))
 
         assert decisions(answers) == {"run": 1, "rest": 1}
 
@@ -93,7 +95,7 @@ def test_of_two_results_at_once_one_is_kept(world: World, pair):
         world.pass_time(200)
         second = world.run(item)
 
-        answers = at_once(lambda: one.keep(ended(late, **paid(3))), lambda: other.keep(ended(second, **paid(4))))
+        answers = at_once(partial(one.keep, ended(late, **paid(3))), partial(other.keep, ended(second, **paid(4))))
 
         assert sorted(kept["accepted"] for (kept,) in answers) == [False, True]
         assert world.state(item)["tokens_in"] == 7
@@ -104,7 +106,7 @@ def test_the_same_result_told_twice_at_once_counts_once(world: World, pair):
     for item in world.items(ROUNDS):
         result = ended(world.run(item), "failed", upstreams={f"domain:{item}": False}, **paid(5))
 
-        at_once(lambda: one.keep(result), lambda: other.keep(result))
+        at_once(partial(one.keep, result), partial(other.keep, result))
 
         assert world.state(item)["tokens_in"] == 5
         assert world.breaker(f"domain:{item}")["failures"] == 1
@@ -120,7 +122,7 @@ def test_exactly_one_of_two_connections_probes(world: World, pair):
         )
         groups = world.items(3), world.items(3)
 
-        answers = at_once(lambda: one.claim(*groups[0]), lambda: other.claim(*groups[1]))
+        answers = at_once(partial(one.claim, *groups[0]), partial(other.claim, *groups[1]))
 
         assert decisions(answers) == {"run": 1, "rest": 5}
 
@@ -131,12 +133,12 @@ def test_two_connections_share_one_pace(world: World, pair):
     groups = world.items(3, quota="slow"), world.items(3, quota="slow")
 
     answers = at_once(
-        lambda: one.claim(*groups[0], quota_name="slow", patience_seconds=30),
-        lambda: other.claim(*groups[1], quota_name="slow", patience_seconds=30),
+        partial(one.claim, *groups[0], quota_name="slow", patience_seconds=30),
+        partial(other.claim, *groups[1], quota_name="slow", patience_seconds=30),
     )
 
     slots = world.rows("select leased_until as slot from items where quota = 'slow' order by 1")
-    gaps = [(b["slot"] - a["slot"]).total_seconds() for a, b in zip(slots, slots[1:], strict=False)]
+    gaps = [(b["slot"] - a["slot"]).total_seconds() for a, b in pairwise(slots)]
     assert decisions(answers) == {"run": 6}
     assert min(gaps) == pytest.approx(1.015, abs=0.001)
 
@@ -146,7 +148,7 @@ def test_sweeps_at_once_find_each_item_once(world: World, pair):
     items = world.items(200)
     world.pass_time(200)
 
-    answers = at_once(*(lambda own=own: own.rows("select * from sweep_v1(150)") for own in (one, other)))
+    answers = at_once(*(partial(own.rows, "select * from sweep_v1(150)") for own in (one, other)))
 
     found = [row["item_id"] for rows in answers for row in rows]
     assert len(found) == len(set(found))
@@ -190,7 +192,7 @@ class Worker:
 def test_workers_in_each_others_way_neither_stop_nor_miscount(world: World):
     world.quota(tokens_per_minute=1e9)
     # Every key is in two batches; the items' own domain never fails.
-    keys = [f"k{number}" for number in range(60)]
+    keys = [f"k{number}" for number in range(300)]
     items = [world.item(key, batch=batch) for batch in (world.batch(), world.batch()) for key in keys]
     with connections(world, 6) as worlds:
         workers = [Worker(own, items, seed) for seed, own in enumerate(worlds[:5])]

@@ -150,16 +150,15 @@ class World:
         self.shifted += seconds
         columns = self.rows(
             """
-            select table_name as "table", string_agg(format('%%1$I = %%1$I - make_interval(secs => $1)', column_name), ', ') as sets
+            select table_name as "table", array_agg(column_name::text) as moments
             from information_schema.columns join information_schema.tables using (table_schema, table_name)
             where table_schema = 'public' and table_type = 'BASE TABLE' and data_type = 'timestamp with time zone'
             group by table_name
             """
         )
         for one in columns:
-            self.db.execute(
-                f"update {one['table']} set {one['sets'].replace('$1', '%s')}", [seconds] * one["sets"].count("$1")
-            )
+            sets = ", ".join(f"{moment} = {moment} - make_interval(secs => %(seconds)s)" for moment in one["moments"])
+            self.db.execute(f"update {one['table']} set {sets}", {"seconds": seconds})
 
 
 def ended(claim: Row, outcome: str = "done", **more: Any) -> Row:
