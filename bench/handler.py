@@ -25,7 +25,7 @@ from local.processes import Program
 AT_ONCE = 40
 ITEMS = {"grouped": 3000, "single": 600, "bare": 8000}
 ROUNDS = 3
-MAIN = '''\
+MAIN = """\
 from pydantic import BaseModel
 
 from shared.handler import item_handler
@@ -43,7 +43,7 @@ class Said(BaseModel):
 @item_handler(Question, version="1")
 async def handle(item: Question, services: Services) -> Said:
     {work}
-'''
+"""
 WORKS = {
     "ask": 'return (await services.gemini.ask("Say it again.", item.text, into=Said)).value',
     "echo": "return Said(said=item.text)",
@@ -60,13 +60,13 @@ def project(folder: Path) -> Path:
         (target / "__init__.py").touch()
         (target / "main.py").write_text(MAIN.format(work=work))
         (target / "function.yaml").write_text(
-            f"quota: gemini-text\ntable: bench_rows\nurl_field: null\nmodel: gemini-3.5-flash-lite\n"
+            "quota: gemini-text\ntable: bench_rows\nurl_field: null\nmodel: gemini-3.5-flash-lite\n"
         )
         shutil.copy(copy / "locks" / "fanout.txt", copy / "locks" / f"{name}.txt")
     return copy
 
 
-async def measure(running: Rig, folder: Path) -> dict[str, Any]:
+async def measure(running: Rig) -> dict[str, Any]:
     running.sql("update quotas set requests_per_minute = 6e7")
     running.sql("create table bench_rows (item_id uuid primary key, said text, created_at timestamptz default now())")
     running.sql("grant all on bench_rows to service_role")
@@ -93,7 +93,8 @@ def ratio(median: dict[str, float], above: str, below: str) -> float:
 async def deliver(running: Rig, name: str, way: str) -> Load:
     """Fresh items to a function; `single` is a second copy of its bundle with groups of one."""
     ids = running.enlist([{"text": f"words {n}"} for n in range(ITEMS[way])], function=name)
-    url = running.stack.url(name) if way == "grouped" else f"http://127.0.0.1:{SINGLE_PORTS[name] + running.stack.first_port}"
+    single_port = running.stack.first_port + SINGLE_PORTS[name]
+    url = running.stack.url(name) if way == "grouped" else f"http://127.0.0.1:{single_port}"
     bodies = [json.dumps({"item_id": one}).encode() for one in ids]
     load = await post_all(url, running.headers(name), bodies, at_once=AT_ONCE)
     if load.answers["done"] != len(ids):
@@ -138,7 +139,7 @@ async def main() -> None:
         build(root, root / "build")
         async with rig(root=root, gemini=["--lean"]) as running:
             await running.processes.start(*single(running, folder))
-            write("handler", await measure(running, folder))
+            write("handler", await measure(running))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -43,10 +43,12 @@ class Rig:
         return cursor.fetchall() if cursor.description else []
 
     def batch(self, function: str) -> str:
-        rows = self.sql("insert into batches (function, source, state) values (%s, 'items', 'open') returning id", function)
-        return str(rows[0]["id"])
+        insert = "insert into batches (function, source, state) values (%s, 'items', 'open') returning id"
+        return str(self.sql(insert, function)[0]["id"])
 
-    def enlist(self, inputs: Sequence[dict[str, Any]], *, function: str = "article", quota: str = "gemini-text") -> list[str]:
+    def enlist(
+        self, inputs: Sequence[dict[str, Any]], *, function: str = "article", quota: str = "gemini-text"
+    ) -> list[str]:
         """Items of one new batch, as if the API had enlisted them; their ids in order."""
         batch = self.batch(function)
         for start_at in range(0, len(inputs), 500):
@@ -83,7 +85,6 @@ async def rig(
     quotas: dict[str, Any] | None = None,
     gemini: Sequence[str] = (),
     tasks: Sequence[str] = (),
-    only: Sequence[str] | None = None,
     made_by: Callable[..., Stack] = Stack,
 ) -> AsyncIterator[Rig]:
     """A stack in a temporary folder; `quotas` replaces functions/quotas.yaml, in the bundles too."""

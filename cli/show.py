@@ -36,9 +36,14 @@ def heading(out: Console, word: Any) -> None:
 
 def table(out: Console, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     lines = box.SIMPLE_HEAD if out.is_terminal else None
-    made = Table(*columns, box=lines, header_style="bold", pad_edge=False)
-    for row in rows:
-        made.add_row(*[_cell(value) for value in row])
+    made = Table(box=lines, header_style="bold", pad_edge=False)
+    cells = [[_cell(value) for value in row] for row in rows]
+    for place, column in enumerate(columns):
+        # What stands first is copied into the next command, so it is never cut short.
+        whole = max((min(40, len(row[0])) for row in cells), default=0) if place == 0 and out.width >= 80 else None
+        made.add_column(column, min_width=whole, overflow="fold")
+    for row in cells:
+        made.add_row(*row)
     out.print(made)
 
 
@@ -85,7 +90,8 @@ def _batch_row(batch: Batch) -> list[Any]:
     counts = batch.get("counts") or {}
     numbers = [counts.get(state, 0) for state in ("done", "skipped", "dead", "waiting")]
     cost = f"${float(batch.get('cost_usd') or 0):.4f}"
-    return [batch["id"], batch["function"], batch["state"], batch["total"], *numbers, cost, batch["created_at"]]
+    created = str(batch["created_at"])[:16].replace("T", " ")
+    return [batch["id"], batch["function"], batch["state"], batch["total"], *numbers, cost, created]
 
 
 def estimate(out: Console, plan: dict[str, Any]) -> None:

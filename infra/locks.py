@@ -1,4 +1,4 @@
-"""Locks: one resolution for all. Every pin of a group's lock file is the one of locks/dev.txt, and nothing is left out."""
+"""Locks: one resolution for all. Every pin of a group's lock file is the one of locks/dev.txt."""
 
 import re
 import sys

@@ -1,4 +1,4 @@
-"""clock: what time it is by the database's clock. Slots are times of that clock, and an answer may be late in telling them."""
+"""clock: what time it is by the database's clock. Slots are times of that clock, and may be told late."""
 
 import time
 from collections import deque

@@ -6,6 +6,7 @@ checks the deadline, and notes which upstreams answered.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -55,6 +56,8 @@ class Engine:
         self.gemini = Gemini(settings)
         self.clock = DatabaseClock()
         self.rests_until = 0.0
+        # Since when the database knows of a rest that was met here; infinite while it does not yet.
+        self._told_at = 0.0
         self.claims: GroupCommit[ClaimRequest, Claim] = GroupCommit(self._claim)
         self.keeps: GroupCommit[Ended, tuple[Ended, Kept]] = GroupCommit(self._keep)
 
@@ -62,20 +65,25 @@ class Engine:
         claims = await self.store.claim(requests, self.manifest, self.variant)
         said = claims[0]
         self.clock.heard(said.moment)
-        if said.quota_rests:
-            self.rests(self.clock.ours(said.moment + said.quota_rests))
+        # What the database says is the newer word once it knows of our own: somebody may have ended the rest.
+        if self.clock.ours(said.moment) > self._told_at:
+            self.rests_until = self.clock.ours(said.moment + said.quota_rests) if said.quota_rests else 0.0
         return claims
 
     def rests(self, until: float) -> None:
         """The quota rests until then, on our monotonic clock: slots that were handed out before are void."""
         self.rests_until = max(self.rests_until, until)
+        self._told_at = math.inf
 
     async def _keep(self, ended: Sequence[Ended]) -> Sequence[tuple[Ended, Kept]]:
         # One bad row must not sink its group: halve until it stands alone.
         return await commit_apart(self._keep_all, ended, RowRefused, self._keep_without_row)
 
     async def _keep_all(self, ended: Sequence[Ended]) -> list[tuple[Ended, Kept]]:
-        return list(zip(ended, await self.store.keep(ended, self.manifest), strict=True))
+        kept = await self.store.keep(ended, self.manifest)
+        if any(one.outcome == "overloaded" for one in ended):
+            self._told_at = time.monotonic()
+        return list(zip(ended, kept, strict=True))
 
     async def _keep_without_row(self, one: Ended, error: Exception) -> tuple[Ended, Kept]:
         dead = Ended(one.item_id, one.holder, "dead", "row_refused", str(error), spent=one.spent, seconds=one.seconds)

@@ -1,9 +1,9 @@
 """python -m bench.limits [NAME...]: the trials of limits, all or by name; each adds a line to bench/results/limits.jsonl."""
 
+from bench.limits.findings import main
 from bench.limits.refusals import daily_quota, minute_quota, random_errors
 from bench.limits.requests import sixty_a_minute, ten_a_second
 from bench.limits.tokens import tokens_a_minute
-from bench.limits.findings import main
 
 main(
     "limits",

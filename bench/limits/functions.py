@@ -1,8 +1,8 @@
 """functions: a copy of the project whose functions are made for a trial; the engine below them is the real one.
 
-    ask, twin   one question to the model each: two functions that share one quota
-    visit       pretends to fetch: its domain fails for as long as a file is there; no model
-    visit_bulk  the same from a backlog
+ask, twin   one question to the model each: two functions that share one quota
+visit       pretends to fetch: its domain fails for as long as a file is there; no model
+visit_bulk  the same from a backlog
 """
 
 import shutil
@@ -15,7 +15,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 QUOTA = "gemini-text"
 KEPT_FUNCTIONS = ("api", "fanout")
-ASK = '''\
+ASK = """\
 import os
 
 from pydantic import BaseModel
@@ -41,8 +41,8 @@ class Row(BaseModel):
 async def handle(item: Question, services: Services) -> Row:
     await services.gemini.ask("Say it again.", item.text, into=Said)
     return Row(said=item.text[:60], instance=os.environ["PORT"])
-'''
-VISIT = '''\
+"""
+VISIT = """\
 import asyncio
 import os
 from pathlib import Path
@@ -72,7 +72,7 @@ async def handle(item: Visit, services: Services) -> Row:
         raise DomainFailed("domain_silent", "nobody answered")
     services.fetched = True
     return Row(said=item.url, instance=os.environ["PORT"])
-'''
+"""
 MAINS = {"ask": ASK, "twin": ASK, "visit": VISIT, "visit_bulk": VISIT}
 MIGRATION = """\
 create table public.trial_rows (
@@ -108,9 +108,7 @@ def left_out(at: Path, names: list[str]) -> list[str]:
     """Neither what Python compiled nor the functions that are not tried."""
     top = at == ROOT / "functions"
     return [
-        name
-        for name in names
-        if name == "__pycache__" or (top and (at / name).is_dir() and name not in KEPT_FUNCTIONS)
+        name for name in names if name == "__pycache__" or (top and (at / name).is_dir() and name not in KEPT_FUNCTIONS)
     ]
 
 

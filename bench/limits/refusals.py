@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from bench.limits.requests import TWO, burst, questions, used_between
-from bench.limits.windows import most_in
 from bench.limits.findings import Findings
+from bench.limits.requests import TWO, burst, questions, used_between
 from bench.limits.trial import Trial, trial
+from bench.limits.windows import most_in
 
 LIMIT = 10.0
 REST_SECONDS = 20.0

@@ -5,9 +5,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from bench.limits.windows import count_in, most_in
 from bench.limits.findings import Findings
 from bench.limits.trial import Trial, trial
+from bench.limits.windows import count_in, most_in
 
 TWO = {"ask": {}, "twin": {}}
 # How far a call may stray from its slot: docs/decisions/001.

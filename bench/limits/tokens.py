@@ -3,9 +3,9 @@
 import asyncio
 import random
 
-from bench.limits.windows import most_spent, spent_in
 from bench.limits.findings import Findings
 from bench.limits.trial import trial
+from bench.limits.windows import most_spent, spent_in
 
 BUDGET = 30_000
 RESERVED = 1_000

@@ -197,9 +197,7 @@ def behind(doors: Mapping[str, Door]) -> Callable[..., Stack]:
     return make
 
 
-def further_instances(
-    stack: Stack, functions: Functions, doors: Mapping[str, Door], instances: int
-) -> list[Program]:
+def further_instances(stack: Stack, functions: Functions, doors: Mapping[str, Door], instances: int) -> list[Program]:
     """The second and later instances of each function, each on a port of its own behind the function's door."""
     programs = []
     for place, name in enumerate(functions):

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -163,7 +163,7 @@ def describe(batch: Mapping[str, Any], progress: Mapping[str, Any]) -> Row:
     """A batch as callers see it."""
     counts = {state: progress[state] for state in STATES}
     left = counts["waiting"] + counts["running"]
-    rate = progress["last_minute"]
+    rate = per_minute(progress["last_minute"], batch["created_at"])
     over = left == 0 and batch["state"] != "accepting"
     return {
         "id": batch["id"],
@@ -183,6 +183,12 @@ def describe(batch: Mapping[str, Any], progress: Mapping[str, Any]) -> Row:
         "eta_seconds": round(left * 60 / rate) if left and rate else None,
         "links": {"self": f"/v3/batches/{batch['id']}", "results": f"/v3/batches/{batch['id']}/results"},
     }
+
+
+def per_minute(last_minute: int, created_at: str) -> float:
+    """Items that ended, per minute: over the last one, or over the batch's life while that is shorter."""
+    age = (datetime.now(UTC) - datetime.fromisoformat(created_at)).total_seconds()
+    return round(last_minute * 60 / min(60.0, max(1.0, age)), 1)
 
 
 def state_of(state: str, counts: Mapping[str, int], *, over: bool) -> str:

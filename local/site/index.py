@@ -16,9 +16,7 @@ def render_index(samples: Path, web: set[Address]) -> str:
         f"<h2>{escape(heading)}</h2>\n{table(list(lines), expected, web)}"
         for heading, lines in groupby(job, key=lambda line: line.heading)
     ]
-    return Template((samples / "layouts" / "index.html").read_text("utf-8")).substitute(
-        groups="\n".join(groups)
-    )
+    return Template((samples / "layouts" / "index.html").read_text("utf-8")).substitute(groups="\n".join(groups))
 
 
 def table(lines: list[Line], expected: dict[str, dict[str, str]], web: set[Address]) -> str:

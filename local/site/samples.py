@@ -33,9 +33,7 @@ def read_web(samples: Path) -> dict[Address, Answer]:
     """Every address of the sample web. Raises KeyError for an answer that does not exist."""
     site = yaml.safe_load((samples / "site.yaml").read_text("utf-8"))
     web = {
-        address_of(article.url): article_page(
-            article, site["hosts"][address_of(article.url)[0]], samples / "layouts"
-        )
+        address_of(article.url): article_page(article, site["hosts"][address_of(article.url)[0]], samples / "layouts")
         for article in read_articles(samples / "articles")
     }
     for url, wanted in site["pages"].items():

@@ -82,6 +82,7 @@ create table public.items (
   state text not null default 'waiting'
     check (state in ('waiting', 'running', 'done', 'skipped', 'dead', 'cancelled')),
   attempts integer not null default 0,
+  deferrals integer not null default 0,
   input jsonb not null,
   input_key text not null,
   domain text,

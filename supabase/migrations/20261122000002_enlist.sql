@@ -83,6 +83,8 @@ create function public.sweep_v1(most integer, empty_quotas text[] default '{}', 
 returns table (item_id uuid, function text, quota text)
 language plpgsql
 set enable_seqscan = off
+set enable_hashjoin = off
+set enable_mergejoin = off
 as $$
 declare
   moment timestamptz := clock_timestamp();
@@ -90,20 +92,26 @@ declare
 begin
   perform public.forget_breakers(moment);
   return query
-  with drain as (
+  with drain as materialized (
     select q.name, moment - case when q.name = any (empty_quotas) then quiet else greatest(quiet, interval '10 minutes',
       interval '2 minutes' * ((select count(*) from public.items w where w.quota = q.name and w.state = 'waiting'
         and w.queued_at is not null) / q.requests_per_minute)) end as lost_before
     from public.quotas q
   ),
+  -- Batch by batch and quota by quota, each with its own look into the index: a fan-out at work on a million items is
+  -- passed over as one batch.
   lost as (
-    (select i.id from public.items i join public.batches b on b.id = i.batch_id
-     where i.state = 'waiting' and i.queued_at is null and b.state <> 'cancelled'
-       and i.created_at < moment - quiet and coalesce(b.fanned_at, b.created_at) < moment - quiet
+    (select found.id from public.batches b cross join lateral (
+       select i.id from public.items i
+       where i.batch_id = b.id and i.state = 'waiting' and i.queued_at is null and i.created_at < moment - quiet
+       limit most) found
+     where b.state <> 'cancelled' and coalesce(b.fanned_at, b.created_at) < moment - quiet
      limit most)
     union all
-    (select i.id from drain d join public.items i on i.quota = d.name
-     where i.state = 'waiting' and i.queued_at < d.lost_before
+    (select found.id from drain d cross join lateral (
+       select i.id from public.items i
+       where i.quota = d.name and i.state = 'waiting' and i.queued_at < d.lost_before
+       limit most) found
      limit most)
     union all
     (select i.id from public.items i

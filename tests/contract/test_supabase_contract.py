@@ -12,8 +12,8 @@ from shared.settings import Settings
 from shared.store import Store
 
 ARTICLE = Manifest(
-    name="article", kind="item", quota="contract", table="article_summaries", backlog=None, url_field="url", model="none",
-    reserve_tokens=0, max_attempts=3, patience_seconds=3, cache_days=1, work_seconds=30, timeout_seconds=60,
+    name="article", kind="item", quota="contract", table="article_summaries", backlog=None, url_field="url",
+    model="none", reserve_tokens=0, max_attempts=3, patience_seconds=3, cache_days=1, work_seconds=30, timeout_seconds=60,
     lease_seconds=90, dispatch_deadline_seconds=75,
 )  # fmt: skip
 
@@ -69,9 +69,8 @@ async def test_a_refused_key_says_which_setting(supabase_settings: Settings):
 
 
 async def test_the_public_key_sees_nothing(supabase_settings: Settings):
-    store = Store.of(
-        supabase_settings.model_copy(update={"supabase_secret_key": type(supabase_settings.supabase_secret_key)("none")})
-    )
+    no_key = type(supabase_settings.supabase_secret_key)("none")
+    store = Store.of(supabase_settings.model_copy(update={"supabase_secret_key": no_key}))
 
     with pytest.raises(StoreDown):
         await store.select("items", "id")

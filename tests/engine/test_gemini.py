@@ -157,6 +157,16 @@ def test_a_full_minute_rests_the_quota_for_every_function_on_it(deployed, enlist
     assert gemini.stats.report()["requests"] == 1
 
 
+def test_a_rest_that_somebody_ends_is_over_at_once(deployed, enlist, gemini, database):
+    gemini.faults.add({"fault": "429_day", "count": 1})
+    probe = deployed("probe")
+    probe.deliver(enlist(do="ask"))
+
+    database.execute("update quotas set rests_until = now()")
+
+    assert probe.deliver(enlist(do="ask", n=1)).text == "done"
+
+
 def test_a_spent_day_rests_the_quota_until_midnight_in_los_angeles(deployed, enlist, gemini, database):
     gemini.faults.add({"fault": "429_day"})
 

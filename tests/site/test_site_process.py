@@ -18,9 +18,7 @@ def start():
 
     def start_site(port):
         command = [sys.executable, "-m", "local.site", "--port", str(port), "--samples", "samples"]
-        process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         started.append(process)
         return process
 

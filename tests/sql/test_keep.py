@@ -54,6 +54,17 @@ def test_the_last_failed_attempt_leaves_the_item_dead(world: World, item):
     assert state["finished_at"] is not None
 
 
+def test_an_item_is_deferred_a_hundred_times_and_no_more(world: World, item):
+    world.finish(item, "deferred", reason="domain_rests", rest_seconds=0)
+    world.db.execute("update items set deferrals = 100")
+
+    kept = world.finish(item, "deferred", reason="domain_rests", error="too busy", rest_seconds=0)
+
+    state = world.state(item)
+    assert (kept["state"], state["reason"], state["error"]) == ("dead", "deferred_too_often", "too busy")
+    assert state["finished_at"] is not None
+
+
 def test_a_success_forgets_the_error_before_it(world: World, item):
     world.finish(item, "failed", error="no luck")
     world.finish(item, "done")
