@@ -73,6 +73,7 @@ def main() -> None:
 
 
 def run(socket: str) -> dict[str, Any]:
+    load = round(os.getloadavg()[0], 1)
     with psycopg.connect(host=socket, user="postgres", dbname="postgres", autocommit=True) as db:
         migrate(db)
         figures = {}
@@ -86,6 +87,8 @@ def run(socket: str) -> dict[str, Any]:
             "postgres": db.info.parameter_status("server_version"),
             "cores": os.cpu_count(),
             "ram_gb": round(psutil.virtual_memory().total / 2**30),
+            # How busy others kept the machine: well below the number of cores, or the figures are too low.
+            "load_before": load,
             "group": GROUP,
             "items_per_second_with_items_in_table": figures,
         }

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from shared.channels import channel
 from shared.errors import Failed
+from shared.loading import load
 from shared.manifest import Manifest
 from shared.settings import Settings
 
@@ -47,6 +48,7 @@ class Queue:
 
     async def put(self, delivery: Delivery) -> None:
         """Return once the queue has the task. Raises QueueDown."""
+        await load("google.cloud.tasks_v2")
         from google.api_core.exceptions import GoogleAPICallError  # noqa: PLC0415 - heavy, and rarely needed
 
         async with self._room:

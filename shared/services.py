@@ -22,6 +22,7 @@ from shared.fetching import Fetcher
 from shared.gemini import Answer, Gemini
 from shared.identity import Callers
 from shared.items import Claim, ClaimRequest, Ended, Kept, Spent
+from shared.loading import load
 from shared.manifest import Manifest
 from shared.pages import Page
 from shared.queue import Queue
@@ -158,6 +159,7 @@ class Questions:
         """Ask the function's model once; the answer as `into`. Raises what Gemini.ask raises, and Deferred."""
         if self._used:
             raise Failed("second_call", "One dispatch makes at most one metered call: chain a second task instead")
+        await load("google.genai")
         self._engine.gemini.warm_up()
         await self._wait_for_slot()
         seconds = self._services.seconds_left()

@@ -183,7 +183,7 @@ language plpgsql as $$
 begin
   update public.quotas q set
     token_slot = case when q.tokens_per_minute is null or q.token_slot = '-infinity' then q.token_slot
-      else q.token_slot + make_interval(secs => s.tokens_over * 60.0 * 1.015 / q.tokens_per_minute) end,
+      else q.token_slot + make_interval(secs => s.tokens_over * 60.0 * 1.03 / q.tokens_per_minute) end,
     rests_until = greatest(q.rests_until, moment + make_interval(secs => s.rest_seconds)),
     rest_reason = case when s.rest_seconds is null or moment + make_interval(secs => s.rest_seconds) < q.rests_until
       then q.rest_reason else s.rest_reason end

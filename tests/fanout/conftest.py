@@ -5,6 +5,9 @@ import json
 
 import pytest
 
+from functions.fanout.fanout import Fanout
+from tests.engine.here import manifests_of, settings_of
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.import_plugin("tests.engine.parts")
@@ -45,3 +48,26 @@ def envelope(order, message_id="1"):
     data = order if isinstance(order, bytes) else json.dumps(order).encode()
     message = {"data": base64.b64encode(data).decode(), "messageId": message_id, "attributes": {}}
     return {"message": message, "subscription": "projects/piecework-local/subscriptions/fanout"}
+
+
+@pytest.fixture
+async def fanout(environment, project, database, queue, topic):
+    """fanout(seconds=0): the work of the fan-out in this process, with its time and its settings."""
+    made = []
+
+    def fanout(*, seconds=60.0, **differs):
+        made.append(Fanout(settings_of(environment, **differs), manifests_of(project), seconds=seconds))
+        return made[-1]
+
+    yield fanout
+    for one in made:
+        await one.store.aclose()
+
+
+@pytest.fixture
+def backlog(database):
+    def backlog(*urls):
+        for url in urls:
+            database.execute("insert into news_urls (url) values (%s)", [url])
+
+    return backlog

@@ -122,6 +122,17 @@ def test_a_holder_that_claims_again_renews_without_an_attempt(world: World):
     assert again["wait"] > first["wait"]
 
 
+def test_a_renewal_after_the_lease_goes_before_a_new_delivery(world: World):
+    item = world.item()
+    first = world.run(item)
+    world.pass_time(200)
+
+    claims = world.claim(item, (item, first["holder"]))
+
+    assert [claim["decision"] for claim in claims] == ["rest", "run"]
+    assert world.state(item)["attempts"] == 1
+
+
 def test_a_renewal_extends_the_lease(world: World):
     item = world.item()
     first = world.run(item, lease_seconds=90)

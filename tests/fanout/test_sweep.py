@@ -1,0 +1,108 @@
+"""What was lost on the way is found: by the sweep, or by the next message."""
+
+import asyncio
+
+import pytest
+
+from functions.fanout.orders import FanBatch, Sweep
+from shared.queue import Queue, QueueDown
+from tests.engine.running import free_port
+
+
+def unqueued(database):
+    return database.execute("select count(*) as n from items where queued_at is null").fetchone()["n"]
+
+
+def age(database, minutes, *, set_to="queued_at"):
+    moment = f"now() - interval '{minutes} minutes'"
+    database.execute(f"update items set created_at = {moment}, {set_to} = {moment}")
+    database.execute(f"update batches set fanned_at = {moment}")
+
+
+async def test_a_queue_that_is_down_leaves_the_items_to_the_sweep(fanout, batch_of, database, queue):
+    batch, items = batch_of(3)
+
+    with pytest.raises(QueueDown, match="queues/probe"):
+        await fanout(tasks_endpoint=f"http://127.0.0.1:{free_port()}").batch(FanBatch(batch_id=batch))
+
+    assert unqueued(database) == 3
+    age(database, 5, set_to="not_before")
+    assert await fanout().sweep(Sweep(sweep=True)) == {"found": 3, "queued": 3}
+    assert sorted(task.item_id for task in await asyncio.to_thread(queue.waiting)) == items
+
+
+async def test_a_task_the_queue_refuses_is_not_marked(fanout, batch_of, database, monkeypatch):
+    batch, items = batch_of(3)
+    put = Queue.put
+
+    async def picky(self, delivery):
+        if delivery.item_id == items[1]:
+            raise QueueDown("queue_down", "not this one")
+        await put(self, delivery)
+
+    monkeypatch.setattr(Queue, "put", picky)
+    report = await fanout().batch(FanBatch(batch_id=batch))
+
+    assert report["queued"] == 2
+    assert database.execute("select id from items where queued_at is null").fetchall() == [{"id": items[1]}]
+
+
+def test_the_sweep_finds_what_a_purge_has_taken(push, batch_of, queue, database):
+    batch, items = batch_of(3)
+    push({"batch_id": str(batch)})
+    queue.clear()
+    age(database, 5)
+
+    answer = push({"sweep": True})
+
+    assert answer.json() == {"found": 3, "queued": 3}
+    assert sorted(task.item_id for task in queue.waiting()) == items
+
+
+def test_the_sweep_leaves_alone_what_may_still_be_on_its_way(push, batch_of, queue, database):
+    batch, _ = batch_of(3)
+    push({"batch_id": str(batch)})
+    age(database, 5)
+
+    answer = push({"sweep": True})
+
+    assert answer.json() == {"found": 0, "queued": 0}
+
+
+def test_the_sweep_finds_the_items_of_an_instance_that_died(push, batch_of, queue, database):
+    batch_of(2)
+    database.execute(
+        "update items set state = 'running', attempts = 1, holder = gen_random_uuid(), "
+        "leased_until = now() - interval '5 minutes'"
+    )
+
+    answer = push({"sweep": True})
+
+    assert answer.json() == {"found": 2, "queued": 2}
+    states = database.execute("select distinct state, attempts from items").fetchall()
+    assert states == [{"state": "waiting", "attempts": 1}]
+
+
+def test_an_item_of_a_function_that_is_gone_does_not_hold_up_the_others(push, batch_of, queue, database):
+    batch_of(2, function="gone")
+    _, items = batch_of(2)
+    age(database, 5, set_to="not_before")
+
+    answer = push({"sweep": True})
+
+    assert answer.status_code == 200
+    assert sorted(task.item_id for task in queue.waiting()) == items
+
+
+async def test_the_sweep_goes_on_when_the_queue_cannot_be_looked_into(fanout, database):
+    assert await fanout(queue_prefix="none-").sweep(Sweep(sweep=True)) == {"found": 0, "queued": 0}
+
+
+def test_a_quota_that_was_changed_reaches_the_database_with_the_first_message(deployer, push, database, batch_of):
+    database.execute("update quotas set requests_per_minute = 1 where name = 'probe'")
+    fresh = deployer.another("fanout", "fanout-2")
+
+    fresh.post({"message": {"data": "eyJzd2VlcCI6IHRydWV9", "messageId": "1"}}, token=fresh.token("pubsub"))
+
+    rate = database.execute("select requests_per_minute from quotas where name = 'probe'").fetchone()
+    assert rate["requests_per_minute"] == 30_000
