@@ -3,7 +3,8 @@ SHELL := /bin/bash
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 UV_VERSION := 0.13.9
-GROUPS := article fanout api cli
+# Every function has a dependency group of its own.
+GROUPS := $(notdir $(patsubst %/,%,$(dir $(wildcard functions/*/function.yaml)))) cli
 .DEFAULT_GOAL := help
 .PHONY: help setup run up down test check format bench drills bundle lock clean
 

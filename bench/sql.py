@@ -8,23 +8,19 @@ Postgres of its own, with its defaults. Appends a line to bench/results/sql.json
 
 import json
 import os
-import platform
-import subprocess
 import tempfile
 import time
 import uuid
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg
 
+from bench import record
 from local.postgres import get_server, socket_folder  # type: ignore[attr-defined]
 
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "bench" / "results" / "sql.jsonl"
 GROUP = 100
 MEASURED = 10_000
 SIZES = (1_000, 1_000_000)
@@ -66,10 +62,7 @@ def main() -> None:
             found = run(socket_folder(server))
         finally:
             server.cleanup()
-    line = json.dumps(found)
-    with RESULTS.open("a") as results:
-        results.write(line + "\n")
-    print(line)
+    record.write("sql", found)
 
 
 def run(socket: str) -> dict[str, Any]:
@@ -81,15 +74,10 @@ def run(socket: str) -> dict[str, Any]:
             fill(db, size)
             figures[f"{size}"] = measure(db)
         return {
-            "at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "commit": commit(),
-            "python": platform.python_version(),
             "postgres": db.info.parameter_status("server_version"),
-            "cores": os.cpu_count(),
-            "ram_gb": round(psutil.virtual_memory().total / 2**30),
+            "group": GROUP,
             # How busy others kept the machine: well below the number of cores, or the figures are too low.
             "load_before": load,
-            "group": GROUP,
             "items_per_second_with_items_in_table": figures,
         }
 
@@ -180,12 +168,6 @@ def rate(db: Connection, query: str, argument: str, things: Sequence[Any], *more
 def one(db: Connection, query: str, *values: Any) -> Any:
     (value,) = db.execute(query, values).fetchone() or (None,)
     return value
-
-
-def commit() -> str:
-    return subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.strip()
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from bench.limits.trial import Trial, trial
 from bench.limits.windows import count_in, most_in
 
 TWO = {"ask": {}, "twin": {}}
-# How far a call may stray from its slot: docs/decisions/001.
-GRACE_SECONDS = 0.1
+# How far a call may stray from its slot (docs/decisions/001): so late it may leave, and so long the way may take.
+GRACE_SECONDS, WAY_SECONDS = 0.1, 0.1
 SETTLED_SECONDS = 5.0
 
 
@@ -21,7 +21,7 @@ def questions(count: int, about: str) -> list[dict[str, Any]]:
 
 def burst(per_second: float) -> int:
     """What a second may hold: its calls, and those that strayed into it."""
-    return math.ceil(per_second * (1 + GRACE_SECONDS))
+    return math.ceil(round(per_second * (1 + GRACE_SECONDS + WAY_SECONDS), 6))
 
 
 def used_between(times: Sequence[float], start: float, end: float, per_second: float) -> float:

@@ -1,6 +1,7 @@
 """Real servers for tests: applications in a thread, programs in processes of their own."""
 
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -43,13 +44,14 @@ def program(
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
+            start_new_session=True,
         )
     try:
         wait_for_port(port, process, log)
         yield
     finally:
-        # Whoever runs this engine may be killed at any line.
-        process.kill()
+        # The whole group, for servers have workers; and at once, for the engine may be killed at any line.
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait(STOP_SECONDS)
 
 

@@ -144,6 +144,8 @@ def test_while_a_probe_is_out_the_others_wait_for_it(world: World):
     (claim,) = world.claim(world.item())
 
     assert (claim["decision"], claim["reason"]) == ("rest", "domain_rests")
+    # For its answer, that is, not for the end of its lease.
+    assert 5 <= claim["wait"] <= 10
 
 
 def test_a_probe_that_succeeds_closes_it(world: World):
