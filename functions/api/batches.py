@@ -1,6 +1,5 @@
 """Batches: submit, watch, read the results."""
 
-import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -124,20 +123,18 @@ class Batches:
         return batch
 
     async def _enlist(self, batch_id: str, manifest: Manifest, entries: Sequence[Row]) -> int:
-        chunks = [entries[start : start + ROWS_PER_CALL] for start in range(0, len(entries), ROWS_PER_CALL)]
-        answers = await asyncio.gather(
-            *(
-                self._store.call(
-                    "enlist_v1",
-                    inputs=chunk,
-                    batch_id=batch_id,
-                    function_name=manifest.name,
-                    quota_name=manifest.quota,
-                )
-                for chunk in chunks
+        """How many were there already. One chunk after the other, so that items keep the order they came in."""
+        duplicates = 0
+        for start in range(0, len(entries), ROWS_PER_CALL):
+            (done,) = await self._store.call(
+                "enlist_v1",
+                inputs=entries[start : start + ROWS_PER_CALL],
+                batch_id=batch_id,
+                function_name=manifest.name,
+                quota_name=manifest.quota,
             )
-        )
-        return sum(answer[0]["duplicates"] for answer in answers)
+            duplicates += done["duplicates"]
+        return duplicates
 
     async def _tell(self, message: Mapping[str, Any]) -> None:
         try:

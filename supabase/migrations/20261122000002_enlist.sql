@@ -19,25 +19,25 @@ $$;
 comment on function public.sync_quotas_v1 is 'Writes the limits of functions/quotas.yaml; the pace of a quota is left as it is.';
 
 -- inputs: {input, input_key, domain, custom_id, source_key, fresh}. What the batch, or for a source_key the function,
--- has already is left as it is, so that a repeated call adds nothing. In the order of the keys: two calls that bring the
--- same inputs in another order would wait for each other.
+-- has already is left as it is, so that a repeated call adds nothing. Ids are given in the order of the inputs, rows written
+-- in the order of the keys: two calls that bring the same inputs in another order would wait for each other.
 create function public.enlist_v1(inputs jsonb[], batch_id uuid, function_name text, quota_name text)
 returns table (enlisted integer, duplicates integer)
 language plpgsql as $$
 begin
-  with given as (
-    select i.*
-    from unnest(inputs) with ordinality as u (body, place),
+  with given as materialized (
+    select public.new_id() as id, i.*
+    from (select u.body from unnest(inputs) with ordinality as u (body, place) order by u.place) as u,
       jsonb_to_record(u.body) as i (
         input jsonb, input_key text, domain text, custom_id text, source_key text, fresh boolean
       )
-    order by i.source_key, i.input_key, u.place
   ),
   added as (
-    insert into public.items (batch_id, function, quota, input, input_key, domain, custom_id, source_key, fresh)
-    select enlist_v1.batch_id, function_name, quota_name, g.input, g.input_key, g.domain, g.custom_id,
+    insert into public.items (id, batch_id, function, quota, input, input_key, domain, custom_id, source_key, fresh)
+    select g.id, enlist_v1.batch_id, function_name, quota_name, g.input, g.input_key, g.domain, g.custom_id,
       g.source_key, coalesce(g.fresh, false)
     from given g
+    order by g.source_key, g.input_key, g.id
     on conflict do nothing
     returning 1
   )

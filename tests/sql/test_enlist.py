@@ -62,6 +62,14 @@ def test_enlisting_tells_the_sweep_that_a_fan_out_is_at_work(world: World):
     assert world.one("select fanned_at is not null from batches")
 
 
+def test_items_keep_the_order_they_came_in(world: World):
+    world.enlist("c", "a", "d", "b")
+
+    rows = world.rows("select input_key from items order by id")
+
+    assert [row["input_key"] for row in rows] == ["c", "a", "d", "b"]
+
+
 def test_chunks_with_the_same_inputs_in_opposite_order_do_not_block_each_other(world: World):
     keys = [f"k{number:03}" for number in range(200)]
     worlds = [world.beside(), world.beside()]
