@@ -8,8 +8,10 @@
 import asyncio
 import base64
 import json
+import os
 import shutil
 import statistics
+import subprocess
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -23,7 +25,8 @@ from local.processes import Program, end
 
 ROUNDS = 10
 HELLO = "async def handle(request):\n    return 'hello'\n"
-EAGER = "import functions_framework, google.cloud.pubsub_v1, google.cloud.tasks_v2, supabase, google.genai, httpx, tenacity\n"
+SEVEN = "functions_framework, google.cloud.pubsub_v1, google.cloud.tasks_v2, supabase, google.genai, httpx, tenacity"
+EAGER = f"import {SEVEN}\n"
 Ask = Callable[[httpx.AsyncClient, str], Awaitable[httpx.Response]]
 
 
@@ -37,9 +40,6 @@ async def measure(running: Rig, folder: Path) -> dict[str, float]:
 
 
 async def first_answer(program: Program, ask: Ask) -> float:
-    import os  # noqa: PLC0415
-    import subprocess  # noqa: PLC0415
-
     url = f"http://127.0.0.1:{program.port}"
     async with httpx.AsyncClient(timeout=30) as client:
         started = time.perf_counter()

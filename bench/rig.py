@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import psycopg
 import yaml
 from psycopg.rows import dict_row
@@ -74,6 +75,11 @@ class Rig:
         answer = await self.http.request(method, f"{self.stack.url('gemini')}/control/{path}", json=body)
         return answer.json() if answer.content else None
 
+    def resident_mib(self, name: str) -> int:
+        """Memory of a program and its children."""
+        process = psutil.Process(self.processes.pids()[name])
+        return round(sum(one.memory_info().rss for one in (process, *process.children(recursive=True))) / 2**20)
+
     def close(self) -> None:
         self.database.close()
 
@@ -113,6 +119,10 @@ def copy_of(root: Path, target: Path, quotas: dict[str, Any] | None) -> Path:
     (target / "node_modules").symlink_to(root / "node_modules")
     if quotas:
         (target / "functions" / "quotas.yaml").write_text(yaml.safe_dump(quotas))
+    # No schedules: what comes at a full minute would be measured too.
+    for manifest in (target / "functions").glob("*/function.yaml"):
+        kept = [line for line in manifest.read_text().splitlines() if not line.startswith("schedule")]
+        manifest.write_text("\n".join(kept) + "\n")
     return target
 
 

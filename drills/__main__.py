@@ -3,7 +3,7 @@
 from bench.limits.findings import main
 from drills.bad_items import dead_domain, poison_row
 from drills.breakers import domain_breaker, model_down
-from drills.kills import kills
+from drills.kills import kills, server_kills
 from drills.lost_tasks import killed_fanout, purged_queue
 from drills.slow_database import slow_database
 
@@ -11,6 +11,7 @@ main(
     "drills",
     {
         "kills": kills,
+        "server_kills": server_kills,
         "slow_database": slow_database,
         "purged_queue": purged_queue,
         "killed_fanout": killed_fanout,

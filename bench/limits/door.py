@@ -29,7 +29,7 @@ class Door:
         return int(self._server.sockets[0].getsockname()[1])
 
     def when(self, word: bytes, moment: Moment, act: Callable[[], None]) -> None:
-        """Once: act before the request with this word goes through, or when its answer comes."""
+        """Once: act instead of letting the request with this word through, or when its answer comes."""
         self._alarm = (word, moment, act)
 
     async def close(self) -> None:
@@ -68,14 +68,9 @@ class Door:
                 refused = error
         raise refused
 
-    def rings_for(self, data: bytes) -> bool:
-        """Rings for a request that goes through; True when its answer is to ring instead."""
-        if not self._alarm or self._alarm[0] not in data:
-            return False
-        if self._alarm[1] == "answered":
-            return True
-        self.ring()
-        return False
+    def rings_for(self, data: bytes) -> Moment | None:
+        """When this request rings, if it does."""
+        return self._alarm[1] if self._alarm and self._alarm[0] in data else None
 
     def ring(self) -> None:
         if self._alarm:
@@ -94,7 +89,11 @@ class Passage:
     async def ask(self, reader: asyncio.StreamReader) -> None:
         while data := await reader.read(65536):
             self._asked = True
-            self._rings = self._door.rings_for(data) or self._rings
+            rings = self._door.rings_for(data)
+            if rings == "asked":
+                self._door.ring()
+                return
+            self._rings = self._rings or rings == "answered"
             self._far.write(data)
             await self._far.drain()
 
