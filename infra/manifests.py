@@ -24,9 +24,9 @@ COUNTED = {
     "schedule_limit", "reserve_tokens", "max_attempts", "concurrency", "min_instances", "max_instances",
 }  # fmt: skip
 # What may be less than 1 although its default is more.
-SMALLEST = {"cpu": 0.08, "cache_days": 0, "patience_seconds": 0, "work_seconds": 0.1}
+SMALLEST = {"cpu": 0.08, "cache_days": 0, "patience_seconds": 0, "ready_patience_seconds": 0, "work_seconds": 0.1}
 NULLABLE = {"url_field"}
-WORDS: dict[Any, str] = {str: "a word", list: "a list", dict: "a mapping"}
+WORDS: dict[Any, str] = {str: "a word", list: "a list", dict: "a mapping", bool: "true or false"}
 LEASE_MARGIN_SECONDS = 30
 DISPATCH_DEADLINE_SECONDS = (15, 1800)
 
@@ -102,7 +102,7 @@ def mistyped(given: dict[str, Any], defaults: dict[str, Any]) -> Iterator[str]:
     """Values of another type than their default; a default of null stands for a word."""
     for key, value in given.items():
         default = defaults[key]
-        if isinstance(default, int | float):
+        if is_number(default):
             least = 0 if default == 0 else SMALLEST.get(key, 1)
             whole = key in COUNTED
             if not is_number(value) or value < least or (whole and not isinstance(value, int)):

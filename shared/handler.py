@@ -189,6 +189,7 @@ def ending(  # noqa: PLR0913
         result=row,
         validators=services.validators or None,
         spent=services.spent,
+        reserved=services.reserved,
         seconds=seconds,
         upstreams=health(
             error,

@@ -96,6 +96,7 @@ class Ended:
     unchanged: UUID | None = None
     result: Mapping[str, Any] | None = None
     spent: Spent = Spent()
+    reserved: int = 0
     seconds: float = 0.0
     upstreams: Mapping[str, bool] = field(default_factory=dict)
 
@@ -116,6 +117,7 @@ class Ended:
             "tokens_in": self.spent.tokens_in,
             "tokens_out": self.spent.tokens_out,
             "cost_usd": self.spent.cost_usd,
+            "reserved": self.reserved,
             "seconds": round(self.seconds, 4),
             "upstreams": dict(self.upstreams),
         }

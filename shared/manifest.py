@@ -24,7 +24,9 @@ class Manifest:
     model: str | None
     reserve_tokens: int
     max_attempts: int
+    prepares: bool
     patience_seconds: float
+    ready_patience_seconds: float
     cache_days: float
     work_seconds: float
     timeout_seconds: float

@@ -60,10 +60,16 @@ class Engine:
         # Since when the database knows of a rest that was met here; infinite while it does not yet.
         self._told_at = 0.0
         self.claims: GroupCommit[ClaimRequest, Claim] = GroupCommit(self._claim)
+        self.slots: GroupCommit[ClaimRequest, Claim] = GroupCommit(self._book)
         self.keeps: GroupCommit[Ended, tuple[Ended, Kept]] = GroupCommit(self._keep)
 
     async def _claim(self, requests: Sequence[ClaimRequest]) -> Sequence[Claim]:
-        claims = await self.store.claim(requests, self.manifest, self.variant)
+        return self._heard(await self.store.claim(requests, self.manifest, self.variant))
+
+    async def _book(self, requests: Sequence[ClaimRequest]) -> Sequence[Claim]:
+        return self._heard(await self.store.claim(requests, self.manifest, self.variant, ready=True))
+
+    def _heard(self, claims: Sequence[Claim]) -> Sequence[Claim]:
         said = claims[0]
         self.clock.heard(said.moment)
         # What the database says is the newer word once it knows of our own: somebody may have ended the rest.
@@ -100,6 +106,7 @@ class Services:
         self.attempt = claim.attempt
         self.memo = claim.memo
         self.spent = Spent()
+        self.reserved = 0
         self.fetched = False
         self.asked = False
         self.validators: dict[str, str | None] = {}
@@ -152,7 +159,8 @@ class Questions:
     def __init__(self, services: Services, engine: Engine) -> None:
         self._services = services
         self._engine = engine
-        self._slot = self._slot_of(services.claim)
+        # Work that prepares something first books its slot when it is ready.
+        self._slot = 0.0 if engine.manifest.prepares else self._booked(services.claim)
         self._used = False
 
     async def ask(self, instruction: str, content: str, *, into: type[Value], read_url: bool = False) -> Answer[Value]:
@@ -191,11 +199,12 @@ class Questions:
     async def _renew(self) -> None:
         """The slot went by, or the quota rests since: claim again, under the same holder, for a new one."""
         claim = self._services.claim
-        renewed = await self._engine.claims.submit(ClaimRequest(claim.item_id, claim.holder))
+        renewed = await self._engine.slots.submit(ClaimRequest(claim.item_id, claim.holder))
         if renewed.decision != "run":
             until = datetime.now(UTC) + timedelta(seconds=renewed.wait)
             raise Deferred(until, renewed.reason or renewed.decision)
-        self._slot = self._slot_of(renewed)
+        self._slot = self._booked(renewed)
 
-    def _slot_of(self, claim: Claim) -> float:
+    def _booked(self, claim: Claim) -> float:
+        self._services.reserved += self._engine.manifest.reserve_tokens
         return self._engine.clock.ours(claim.moment + claim.wait)

@@ -113,8 +113,10 @@ class Store:
         rows: list[dict[str, Any]] = await self._execute(query)
         return rows
 
-    async def claim(self, requests: Sequence[ClaimRequest], manifest: Manifest, variant: str) -> list[Claim]:
-        """One decision per request, in their order. See claim_v1."""
+    async def claim(
+        self, requests: Sequence[ClaimRequest], manifest: Manifest, variant: str, *, ready: bool = False
+    ) -> list[Claim]:
+        """One decision per request, in their order. See claim_v1. `ready`: the next thing is the metered call."""
         rows = await self.call(
             "claim_v1",
             claims=[request.as_json() for request in requests],
@@ -123,9 +125,10 @@ class Store:
             variant=variant,
             reserve_tokens=manifest.reserve_tokens,
             lease_seconds=manifest.lease_seconds,
-            patience_seconds=manifest.patience_seconds,
+            patience_seconds=manifest.ready_patience_seconds if ready else manifest.patience_seconds,
             max_attempts=manifest.max_attempts,
             cache_seconds=manifest.cache_days * 86400,
+            books=ready or not manifest.prepares,
         )
         claims = {(row["item_id"], row["holder"]): Claim.of(row) for row in rows}
         return [claims[str(request.item_id), str(request.holder)] for request in requests]

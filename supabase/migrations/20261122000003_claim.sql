@@ -41,10 +41,12 @@ create type public.claim_plan as (
 
 -- claims: {item_id, holder}; the holder is one delivery's own id. A holder that claims again renews its slot: no new
 -- attempt, a new lease. Decisions:
---   run        lease taken, attempt counted; the metered call may go out in `wait` seconds
+--   run        lease taken, attempt counted; the metered call may go out in `wait` seconds (when the claim `books`)
 --   rest       come back in `wait` seconds; no attempt spent
 --   cached     closed with the result of an earlier item (same function, input and variant, young enough)
 --   done       final already;  cancelled, dead: closed just now;  unknown: no such item
+-- A claim that does not book only looks whether there would be a slot: its work prepares something first, and claims again
+-- when it is ready. Slots that were booked ahead would go by unused meanwhile.
 -- Locks are taken in one order (items by id, quota, breakers by name), in keep_v1 too. Plans are kept from being made for
 -- an empty table, for they live on in the session while it grows: rows are found by index, one by one.
 create function public.claim_v1(
@@ -56,7 +58,8 @@ create function public.claim_v1(
   lease_seconds double precision default 90,
   patience_seconds double precision default 3,
   max_attempts integer default 5,
-  cache_seconds double precision default 2592000
+  cache_seconds double precision default 2592000,
+  books boolean default true
 )
 returns table (
   item_id uuid, holder uuid, decision text, reason text, wait double precision, attempt integer, input jsonb,
@@ -79,7 +82,7 @@ begin
   moment := clock_timestamp();
 
   plan := public.claim_decide(claims, function_name, variant, max_attempts, cache_seconds, patience_seconds, moment);
-  plan := public.claim_pace(plan, quota_name, reserve_tokens, lease_seconds, patience_seconds, moment);
+  plan := public.claim_pace(plan, quota_name, reserve_tokens, lease_seconds, patience_seconds, books, moment);
 
   update public.items i set
     state = case p.decision
@@ -212,7 +215,7 @@ $$;
 -- and comes in single file (`tail`), not all at once.
 create function public.claim_pace(
   plan public.claim_plan[], quota_name text, reserve_tokens integer, lease_seconds double precision,
-  patience_seconds double precision, moment timestamptz
+  patience_seconds double precision, books boolean, moment timestamptz
 ) returns public.claim_plan[]
 language plpgsql as $$
 declare
@@ -262,7 +265,8 @@ begin
     select case
       when p.decision <> 'run' then p
       when s.turn <= running then row(p.item_id, p.holder, p.place, 'run', null,
-        greatest(request_base + (s.turn - 1) * request_gap, token_base + (s.turn - 1) * token_gap),
+        case when books then greatest(request_base + (s.turn - 1) * request_gap, token_base + (s.turn - 1) * token_gap)
+          else 0 end,
         p.fingerprint, null, p.domain, p.probes)::public.claim_plan
       else row(p.item_id, p.holder, p.place, 'rest', coalesce(case when rest_base > 0 then valve.rest_reason end, 'quota_full'),
         greatest(public.seconds_between(moment, valve.tail), request_base, token_base)
@@ -277,9 +281,9 @@ begin
   );
 
   update public.quotas q set
-    request_slot = case when running = 0 then q.request_slot
+    request_slot = case when running = 0 or not books then q.request_slot
       else moment + make_interval(secs => last_slot + request_gap) end,
-    token_slot = case when running = 0 or valve.tokens_per_minute is null then q.token_slot
+    token_slot = case when running = 0 or not books or valve.tokens_per_minute is null then q.token_slot
       else moment + make_interval(secs => last_slot + token_gap) end,
     tail = case when resting = 0 then q.tail
       else moment + make_interval(secs => greatest(public.seconds_between(moment, q.tail), request_base, token_base)

@@ -14,6 +14,8 @@ create type public.kept_result as (
   tokens_in integer,
   tokens_out integer,
   cost_usd numeric,
+  -- Tokens that were booked for it; null: reserve_tokens
+  reserved integer,
   seconds double precision,
   upstreams jsonb
 );
@@ -188,7 +190,7 @@ begin
     rest_reason = case when s.rest_seconds is null or moment + make_interval(secs => s.rest_seconds) < q.rests_until
       then q.rest_reason else s.rest_reason end
   from (
-    select sum(coalesce(k.tokens_in, 0) - reserve_tokens) as tokens_over,
+    select sum(coalesce(k.tokens_in, 0) - coalesce(k.reserved, reserve_tokens)) as tokens_over,
       max(k.rest_seconds) filter (where k.outcome = 'overloaded') as rest_seconds,
       max(k.reason) filter (where k.outcome = 'overloaded') as rest_reason
     from unnest(news) k

@@ -46,6 +46,40 @@ def test_slots_are_spaced(world: World):
     assert [claim["wait"] for claim in claims] == pytest.approx([0, 1.015, 2.03], abs=0.01)
 
 
+def test_work_that_prepares_first_books_its_slot_when_it_is_ready(world: World):
+    world.quota("slow", requests_per_minute=60, tokens_per_minute=60_000)
+    looked = paced(world, world.items(3, quota="slow"), "slow", reserve_tokens=500, books=False)
+    held = [(claim["item_id"], claim["holder"]) for claim in looked]
+
+    booked = paced(world, held, "slow", reserve_tokens=500)
+
+    assert [claim["decision"] for claim in looked] == ["run"] * 3
+    assert [claim["wait"] for claim in looked] == [0, 0, 0]
+    assert [claim["wait"] for claim in booked] == pytest.approx([0, 1.015, 2.03], abs=0.01)
+    assert {claim["attempt"] for claim in booked} == {1}
+
+
+def test_who_only_looks_is_sent_back_from_a_full_quota(world: World):
+    world.quota("slow", requests_per_minute=6)
+    paced(world, world.items(1, quota="slow"), "slow")
+
+    (claim,) = paced(world, world.items(1, quota="slow"), "slow", books=False)
+
+    assert (claim["decision"], claim["reason"]) == ("rest", "quota_full")
+
+
+def test_tokens_that_were_never_booked_are_not_given_back(world: World):
+    world.quota("slow", requests_per_minute=6000, tokens_per_minute=6000)
+    paced(world, world.items(1, quota="slow"), "slow", reserve_tokens=1000)
+    before = world.one("select extract(epoch from token_slot)::float from quotas where name = 'slow'")
+    (claim,) = paced(world, world.items(1, quota="slow"), "slow", reserve_tokens=1000, books=False, patience_seconds=60)
+
+    world.keep(ended(claim, "skipped", reserved=0), quota_name="slow", reserve_tokens=1000)
+
+    after = world.one("select extract(epoch from token_slot)::float from quotas where name = 'slow'")
+    assert after == pytest.approx(before)
+
+
 def test_what_is_beyond_patience_comes_back_in_single_file(world: World):
     world.quota("slow", requests_per_minute=6)
     items = world.items(4, quota="slow")
