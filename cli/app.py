@@ -12,6 +12,7 @@ from cli import __version__, export, show, stack
 from cli.client import Client
 from cli.follow import Following, follow
 from cli.health import health as show_health
+from cli.keys import Keys
 from cli.problems import EXIT_CODES, BadInput, FailOn, Problem, Unreachable
 from cli.settings import read_settings
 from cli.submit import read_items, read_options, submit_backlog, submit_items
@@ -22,6 +23,12 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+key_commands = typer.Typer(
+    no_args_is_help=True,
+    help="Make and revoke API keys. Needs SUPABASE_URL and SUPABASE_SECRET_KEY of a deployment; the local stack's are known.",
+)
+app.add_typer(key_commands, name="keys")
 
 Wait = Annotated[bool, typer.Option("--wait", help="Stay until all items have ended.")]
 Details = Annotated[bool, typer.Option("--details", help="With --wait: one row per item too.")]
@@ -80,7 +87,7 @@ def run(  # noqa: PLR0913 - its parameters are its flags
     batches = (
         [submit_backlog(client, ask, limit)]
         if backlog
-        else submit_items(client, ask, read_items(str(file), strict=strict), anew=fresh)
+        else submit_items(client, ask, read_items(str(file), strict=strict))
     )
     raise typer.Exit(follow(client, batches, Following(wait, details, timeout, fail_on)))
 
@@ -150,6 +157,27 @@ def health(context: typer.Context, as_json: AsJson = False) -> None:
         show_health(show.console(), report)
     if report.get("status") == "down":
         raise Unreachable("The API says it is down; the check above that is not ok says why.")
+
+
+@key_commands.command("make")
+def make_key(name: Annotated[str, typer.Argument(help="Whose key it is.")]) -> None:
+    """Make an API key and print it; only its hash is kept, so it is shown this once."""
+    typer.echo(Keys.from_environment().make(name))
+
+
+@key_commands.command("list")
+def list_keys() -> None:
+    """List the API keys by name; never the keys themselves."""
+    rows = Keys.from_environment().all()
+    columns = ("id", "name", "created_at", "revoked_at")
+    show.table(show.console(), columns, [[row[column] for column in columns] for row in rows])
+
+
+@key_commands.command("revoke")
+def revoke_key(key_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
+    """Revoke an API key; it stops working within half a minute."""
+    Keys.from_environment().revoke(key_id)
+    show.say(f"revoked {key_id}")
 
 
 @app.command()

@@ -1,7 +1,5 @@
 """The API over HTTP: repeats what is safe to repeat, and names what went wrong."""
 
-import hashlib
-import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -34,15 +32,13 @@ class Client:
             trust_env=not is_local(settings.url),  # a proxy cannot reach this machine's loopback
         )
 
-    def submit(self, body: dict[str, Any], *, anew: bool) -> dict[str, Any]:
-        """Make a batch; sent again after a lost answer it is still one.
+    def submit(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Make a batch; sent again after a lost answer it is still one. Each call makes its own.
 
-        The same items make the same batch, unless `anew`: then the key is this call's alone.
+        The same list given again on another day is new work: what is young enough comes from the cache, for nothing.
         """
-        content = json.dumps(body, sort_keys=True)
-        key = hashlib.sha256(f"{content}{uuid.uuid4() if anew else ''}".encode()).hexdigest()
-        headers = {"Idempotency-Key": key, "Content-Type": "application/json"}
-        return _json(self._checked("POST", "/v3/batches", content=content.encode(), headers=headers))
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        return _json(self._checked("POST", "/v3/batches", json=body, headers=headers))
 
     def batch(self, batch_id: str) -> dict[str, Any]:
         return _json(self._checked("GET", f"/v3/batches/{_segment(batch_id)}"))

@@ -50,12 +50,12 @@ def _chunks(items: Sequence[inputs.Item]) -> Iterator[list[inputs.Item]]:
     yield chunk
 
 
-def submit_items(client: Client, ask: dict[str, Any], items: Sequence[inputs.Item], *, anew: bool) -> list[Batch]:
+def submit_items(client: Client, ask: dict[str, Any], items: Sequence[inputs.Item]) -> list[Batch]:
     """Submit the items in as few batches as may be; what was accepted is told even if a later one fails."""
     chunks = list(_chunks(items))
     batches: list[Batch] = []
     for chunk in chunks:
-        batches.append(client.submit({**ask, "items": chunk}, anew=anew))
+        batches.append(client.submit({**ask, "items": chunk}))
         if len(chunks) > 1:
             show.say(f"batch {batches[-1]['id']}: {len(chunk)} items")
     return batches
@@ -64,4 +64,4 @@ def submit_items(client: Client, ask: dict[str, Any], items: Sequence[inputs.Ite
 def submit_backlog(client: Client, ask: dict[str, Any], limit: int | None, *, dry_run: bool = False) -> dict[str, Any]:
     """Submit up to `limit` items of the function's backlog; a dry run answers with an estimate instead."""
     amount = {"limit": limit} if limit else {}
-    return client.submit({**ask, "source": "backlog", "dry_run": dry_run, **amount}, anew=True)
+    return client.submit({**ask, "source": "backlog", "dry_run": dry_run, **amount})

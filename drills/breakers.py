@@ -53,8 +53,7 @@ async def domain_story(running: Trial, sick: Path) -> Findings:
     # The dead prober's lease has run out, too.
     sick.unlink()
     await running.sql("update items set input = input || '{\"seconds\": 2}' where state in ('waiting', 'running')")
-    await running.time_passes(5)
-    await running.sweep()
+    await come_now(running)
     figures["second_prober"] = await another_probes(running, first)
     figures["probes_at_once_after_the_death"] = await running_now(running)
     ended = await running.until_all_ended(120)
@@ -103,7 +102,8 @@ async def prober(running: Trial) -> Any:
 
 async def come_now(running: Trial) -> None:
     """The rest is over for the database, and every item gets a task that is due."""
-    await running.time_passes(6)
+    # Long enough for the sweep to take the tasks that wait for the rest's end for lost.
+    await running.time_passes(20)
     await running.sweep()
 
 

@@ -23,7 +23,7 @@ QUEUE = f"projects/{PROJECT}/locations/{LOCATION}/queues/{QUOTA}"
 DEATHS: dict[str, tuple[bytes, Moment, float]] = {
     "while it enlists": (b"/rpc/enlist_v1", "asked", 0),
     "after it enlisted": (b"/rpc/enlist_v1", "answered", 0),
-    "while it enqueues": (b"/rest/v1/items?", "answered", 0.08),
+    "while it enqueues": (b"/rest/v1/items?", "answered", 0.03),
     "after it enqueued": (b"/rpc/mark_queued_v1", "asked", 0),
     "after it marked": (b"/rpc/mark_queued_v1", "answered", 0),
 }

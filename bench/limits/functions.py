@@ -1,7 +1,7 @@
 """functions: a copy of the project whose functions are made for a trial; the engine below them is the real one.
 
 ask, twin   one question to the model each: two functions that share one quota
-visit       pretends to fetch: its domain fails for as long as a file is there; no model
+visit       pretends to fetch: its domain fails for as long as a file is there; no model; "poison" makes a bad row
 visit_bulk  the same from a backlog
 """
 
@@ -61,7 +61,7 @@ class Visit(BaseModel):
 
 
 class Row(BaseModel):
-    said: str
+    said: str | None
     instance: str
 
 
@@ -71,13 +71,13 @@ async def handle(item: Visit, services: Services) -> Row:
     if Path(item.sick_while).exists():
         raise DomainFailed("domain_silent", "nobody answered")
     services.fetched = True
-    return Row(said=item.url, instance=os.environ["PORT"])
+    return Row(said=None if item.url == "poison" else item.url, instance=os.environ["PORT"])
 """
 MAINS = {"ask": ASK, "twin": ASK, "visit": VISIT, "visit_bulk": VISIT}
 MIGRATION = """\
 create table public.trial_rows (
   item_id uuid primary key,
-  said text not null check (said not like 'poison%'),
+  said text not null,
   instance text not null,
   created_at timestamptz not null default now()
 );

@@ -134,18 +134,14 @@ def test_a_repeat_after_a_lost_answer_is_the_same_batch(piecework, api, urls):
     assert ran.code == 0
 
 
-def test_the_same_file_is_the_same_batch_and_fresh_makes_a_new_one(piecework, api, urls):
+def test_the_same_file_given_again_is_a_batch_of_its_own(piecework, api, urls):
     file = urls(*URLS)
 
     piecework("run", "article", file)
     piecework("run", "article", file)
-    piecework("run", "article", file, "--fresh")
-    piecework("run", "article", file, "--fresh")
 
-    keys = [key for key, _ in api.posts]
-    assert keys[0] == keys[1]
-    assert len(set(keys)) == 3
-    assert api.posts[2][1]["options"] == {"fresh": True}
+    assert len({key for key, _ in api.posts}) == 2
+    assert len(api.batches) == 2
 
 
 def test_a_backlog_is_taken_anew_each_time(piecework, api):

@@ -1,0 +1,88 @@
+"""API keys, made where they are kept: in the table api_keys, over Supabase's REST. Only a key's SHA-256 is stored."""
+
+import hashlib
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from cli.problems import BadInput, KeyRefused, Unreachable
+from cli.settings import checkout
+
+NAMES = ("SUPABASE_URL", "SUPABASE_SECRET_KEY")
+
+
+class Keys:
+    """The keys of one deployment."""
+
+    def __init__(self, url: str, secret_key: str) -> None:
+        headers = {"apikey": secret_key}
+        if secret_key.startswith("eyJ"):  # a legacy service_role JWT is wanted as a bearer token too
+            headers["Authorization"] = f"Bearer {secret_key}"
+        self._http = httpx.Client(base_url=f"{url.rstrip('/')}/rest/v1", headers=headers, timeout=20)
+
+    @staticmethod
+    def from_environment() -> "Keys":
+        """From SUPABASE_URL and SUPABASE_SECRET_KEY, else the local stack of this checkout. Raises BadInput."""
+        given = {name: os.environ.get(name, "") for name in NAMES}
+        if not any(given.values()):
+            given = _local()
+        missing = [name for name, value in given.items() if not value]
+        if missing:
+            raise BadInput(
+                f"{' and '.join(missing)} not set: keys are kept in Supabase, so its URL and secret key are needed."
+            )
+        return Keys(*given.values())
+
+    def make(self, name: str) -> str:
+        """Return a new key."""
+        if not name.strip():
+            raise BadInput("A key needs a name; say whose it is.")
+        key = f"pw_{secrets.token_urlsafe(32)}"
+        row = {"name": name, "key_hash": hashlib.sha256(key.encode()).hexdigest()}
+        self._send("POST", "/api_keys", json=row, headers={"Prefer": "return=minimal"})
+        return key
+
+    def all(self) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self._send(
+            "GET", "/api_keys", params={"select": "id,name,created_at,revoked_at", "order": "created_at"}
+        ).json()
+        return rows
+
+    def revoke(self, key_id: str) -> None:
+        """Raises BadInput when there is no such key."""
+        answer = self._send(
+            "PATCH",
+            "/api_keys",
+            params={"id": f"eq.{key_id}", "select": "id"},
+            json={"revoked_at": "now"},
+            headers={"Prefer": "return=representation"},
+        )
+        if not answer.json():
+            raise BadInput(f"There is no key {key_id}; piecework keys list shows them.")
+
+    def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
+        try:
+            answer = self._http.request(method, path, **more)
+        except httpx.HTTPError as error:
+            raise Unreachable(
+                f"Supabase does not answer at {self._http.base_url}: {error}; check SUPABASE_URL."
+            ) from error
+        if answer.status_code in {401, 403}:
+            raise KeyRefused("Supabase refused the key; check SUPABASE_SECRET_KEY.")
+        if answer.is_error:
+            raise BadInput(f"Supabase did not take this ({answer.status_code}): {answer.text[:200]}")
+        return answer
+
+
+def _local() -> dict[str, str]:
+    """What the running local stack of this checkout uses, or nothing."""
+    root = checkout()
+    file = (root / ".local" / "supabase" / ".env") if root else Path()
+    if not file.is_file():
+        return dict.fromkeys(NAMES, "")
+    lines = dict(line.split("=", 1) for line in file.read_text().splitlines() if "=" in line)
+    first_port = int(os.environ.get("PIECEWORK_PORT", "8600"))
+    return {"SUPABASE_URL": f"http://127.0.0.1:{first_port}", "SUPABASE_SECRET_KEY": lines["SUPABASE_SECRET_KEY"]}
