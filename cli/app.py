@@ -26,7 +26,7 @@ app = typer.Typer(
 
 key_commands = typer.Typer(
     no_args_is_help=True,
-    help="Make and revoke API keys. Needs SUPABASE_URL and SUPABASE_SECRET_KEY of a deployment; the local stack's are known.",
+    help="Make and revoke API keys (with a deployment's SUPABASE_URL and SUPABASE_SECRET_KEY, or the local stack).",
 )
 app.add_typer(key_commands, name="keys")
 

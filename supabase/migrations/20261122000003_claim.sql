@@ -113,10 +113,11 @@ begin
   return query
   select p.item_id, p.holder, p.decision, p.reason, p.wait, i.attempts, i.input, i.memo, kept.validators,
     i.batch_id, i.domain, i.input_key, extract(epoch from moment)::double precision,
-    greatest(0, public.seconds_between(moment, q.rests_until))
+    greatest(0, public.seconds_between(moment, greatest(q.rests_until, b.rests_until)))
   from unnest(plan) p
   left join public.items i on i.id = p.item_id
   left join public.quotas q on q.name = quota_name
+  left join public.breakers b on b.name = 'quota:' || quota_name and b.state = 'open'
   left join lateral (
     select k.validators || jsonb_build_object('result_id', k.result_id) as validators
     from public.items k

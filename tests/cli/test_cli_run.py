@@ -144,6 +144,12 @@ def test_the_same_file_given_again_is_a_batch_of_its_own(piecework, api, urls):
     assert len(api.batches) == 2
 
 
+def test_fresh_asks_for_the_work_to_be_done_anew(piecework, api, urls):
+    piecework("run", "article", urls(*URLS), "--fresh")
+
+    assert api.posts[0][1]["options"] == {"fresh": True}
+
+
 def test_a_backlog_is_taken_anew_each_time(piecework, api):
     piecework("run", "article", "--backlog", "--limit", "5")
     ran = piecework("run", "article", "--backlog", "--limit", "5", "--wait")
