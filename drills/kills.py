@@ -25,7 +25,9 @@ MANIFEST = {"work_seconds": 10, "timeout_seconds": 30, "max_attempts": 6}
 async def kills() -> Findings:
     """All four. A call that is in flight when its function dies is lost, and made again."""
     figures, held = await survive(VICTIMS, ITEMS)
-    held["model calls <= items + calls in flight at the kills"] = figures["calls_twice"] <= figures["leased_at_the_functions_kills"]
+    held["model calls <= items + calls in flight at the kills"] = (
+        figures["calls_twice"] <= figures["leased_at_the_functions_kills"]
+    )
     return Findings(figures, held)
 
 
@@ -54,7 +56,7 @@ async def survive(victims: Victims, items: int) -> tuple[dict[str, Any], dict[st
         (rows,) = await running.sql("select count(*) as n, count(distinct item_id) as items from trial_rows")
         (paid,) = await running.sql("select coalesce(sum(model_calls), 0) as n from attempts")
         waits = await running.sql("select max(attempts) as most, sum(attempts) as sum from items")
-    figures = {
+    figures: dict[str, Any] = {
         "items": items,
         "kills": dict.fromkeys(victims, KILLS_EACH),
         "states": states,

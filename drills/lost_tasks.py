@@ -115,5 +115,3 @@ async def started_again(running: Trial) -> None:
                 if (await running.order({"function": "visit_bulk", "limit": 1, "dry_run": True}))[0] == 200:
                     return
             await asyncio.sleep(0.2)
-
-

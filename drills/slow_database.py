@@ -1,6 +1,7 @@
 """slow_database: for a minute every answer of the database comes 20 s late."""
 
 import asyncio
+from typing import Any
 
 from bench.limits.findings import Findings
 from bench.limits.requests import questions
@@ -13,7 +14,9 @@ LATE_SECONDS, FOR_SECONDS = 20.0, 60.0
 
 
 async def slow_database() -> Findings:
-    async with trial({"ask": {}}, quota={"requests_per_minute": PER_MINUTE}, instances=2, doors=["supabase"]) as running:
+    async with trial(
+        {"ask": {}}, quota={"requests_per_minute": PER_MINUTE}, instances=2, doors=["supabase"]
+    ) as running:
         await running.fan_out(questions(ITEMS, "ask"), "ask")
         await running.until(lambda states: states.get("done", 0) >= 50, 60)
         running.doors["supabase"].late_seconds = LATE_SECONDS
@@ -25,7 +28,7 @@ async def slow_database() -> Findings:
         calls, states = await running.calls(), await running.states()
         (rows,) = await running.sql("select count(*) as n from trial_rows")
         (most,) = await running.sql("select max(attempts) as n from items")
-    figures = {
+    figures: dict[str, Any] = {
         "items": ITEMS,
         "late_seconds": LATE_SECONDS,
         "for_seconds": FOR_SECONDS,

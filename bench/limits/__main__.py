@@ -1,4 +1,4 @@
-"""python -m bench.limits [NAME...]: the trials of limits, all or by name; each adds a line to bench/results/limits.jsonl."""
+"""python -m bench.limits [NAME...]: trials of limits, all or by name; a line each in bench/results/limits.jsonl."""
 
 from bench.limits.findings import main
 from bench.limits.refusals import daily_quota, minute_quota, random_errors

@@ -9,7 +9,7 @@ Moment = Literal["asked", "answered"]
 
 
 class Door:
-    """Listens on a port of its own; each connection goes to the next of `targets`, or the one after when that refuses."""
+    """Listens on a port of its own; each connection goes to the next of `targets` that takes it."""
 
     def __init__(self) -> None:
         self.targets: Sequence[int] = ()

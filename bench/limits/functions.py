@@ -86,7 +86,8 @@ create view public.trial_backlog with (security_invoker = true) as
 select u.id as source_id, 'trial_urls:' || u.id as source_key, jsonb_build_object('url', u.url) as input
 from public.trial_urls u
 where not exists (
-  select from public.items i where i.function = 'visit_bulk' and i.source_key = 'trial_urls:' || u.id and i.state <> 'cancelled'
+  select from public.items i
+  where i.function = 'visit_bulk' and i.source_key = 'trial_urls:' || u.id and i.state <> 'cancelled'
 );
 grant select, insert, update, delete on public.trial_rows, public.trial_urls, public.trial_backlog to service_role;
 """

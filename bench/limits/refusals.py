@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from bench.limits.findings import Findings
@@ -42,7 +43,7 @@ async def minute_quota() -> Findings:
         times, states = await running.calls(), await running.states()
     since, until = longest_rest(times)
     stragglers = sum(1 for at in times if refused_at < at <= since)
-    figures = {
+    figures: dict[str, Any] = {
         "items": items,
         "states": states,
         "calls": len(times),
@@ -83,7 +84,7 @@ async def daily_quota() -> Findings:
         attempts = await running.sql("select max(attempts) as most from items where state = 'waiting'")
     late = sum(1 for at in times if at > refused_at + 0.5)
     off = abs((rest["rests_until"] - next_midnight(datetime.now(UTC))).total_seconds())
-    figures = {
+    figures: dict[str, Any] = {
         "rests_until": rest["rests_until"].astimezone(PACIFIC).isoformat(),
         "reason": rest["rest_reason"],
         "seconds_off_the_reset": round(off, 1),
@@ -117,7 +118,7 @@ async def random_errors() -> Findings:
         times, states, answers = await running.calls(), await running.states(), await running.model_answers()
         breakers = await running.sql("select name, state, failures from breakers")
     failed = answers.get("500", 0)
-    figures = {
+    figures: dict[str, Any] = {
         "items": items,
         "states": states,
         "calls": len(times),

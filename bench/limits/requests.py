@@ -9,7 +9,7 @@ from bench.limits.findings import Findings
 from bench.limits.trial import Trial, trial
 from bench.limits.windows import count_in, most_in
 
-TWO = {"ask": {}, "twin": {}}
+TWO: dict[str, dict[str, Any]] = {"ask": {}, "twin": {}}
 # How far a call may stray from its slot (docs/decisions/001): so late it may leave, and so long the way may take.
 GRACE_SECONDS, WAY_SECONDS = 0.1, 0.1
 SETTLED_SECONDS = 5.0
@@ -42,7 +42,7 @@ async def ten_a_second() -> Findings:
             await running.fan_out(questions(items // 2, name), name)
         ended = await running.until_all_ended(120)
         times, instances, states = await running.calls(), await by_instance(running), await running.states()
-    figures = {
+    figures: dict[str, Any] = {
         "limit_per_second": limit,
         "items": items,
         "states": states,
@@ -78,7 +78,7 @@ async def sixty_a_minute() -> Findings:
         await asyncio.sleep(185)
         times, instances = await running.calls(), await by_instance(running)
     second, third = (used_between(times, times[0] + at, times[0] + at + 60, limit / 60) for at in (60, 120))
-    figures = {
+    figures: dict[str, Any] = {
         "limit_per_minute": limit,
         "calls": len(times),
         "by_instance": instances,

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from typing import Any
 
 from bench.limits.findings import Findings
 from bench.limits.trial import trial
@@ -33,7 +34,7 @@ async def tokens_a_minute() -> Findings:
     begin = times[0]
     used = [round(spent_in(spent, begin + at, begin + at + 60) / BUDGET, 4) for at in (0, 60, 120)]
     tokens = [tokens for _, tokens in spent]
-    figures = {
+    figures: dict[str, Any] = {
         "limit_per_minute": BUDGET,
         "reserved": RESERVED,
         "tokens_of_a_call": {"least": min(tokens), "most": max(tokens), "mean": round(sum(tokens) / len(tokens))},

@@ -188,8 +188,8 @@ async def trial(
 def behind(doors: Mapping[str, Door]) -> Callable[..., Stack]:
     """Makes the stack, and tells the doors where they lead."""
 
-    def make(*words: Any, **more: Any) -> Stack:
-        stack = DoorStack(*words, **more, doors=doors)
+    def make(root: Path, data: Path, first_port: int, **more: Any) -> Stack:
+        stack = DoorStack(root, data, first_port, doors=doors, **more)
         for name, door in doors.items():
             door.targets = [stack.port(name)]
         return stack

@@ -222,6 +222,22 @@ def test_a_broken_model_sends_back_everything_of_its_quota(world: World):
     assert (claim["decision"], claim["reason"]) == ("rest", "quota_broken")
 
 
+def test_a_claim_tells_how_long_a_broken_model_rests_so_that_slots_handed_out_before_are_void(world: World):
+    broken(world, MODEL)
+
+    (claim,) = world.claim(world.item())
+
+    assert claim["quota_rests"] == pytest.approx(20, abs=1)
+
+
+def test_a_claim_tells_of_no_rest_while_a_probe_is_out(world: World):
+    rested(world, MODEL)
+
+    (claim,) = world.claim(world.item())
+
+    assert (claim["decision"], claim["quota_rests"]) == ("run", 0)
+
+
 def test_a_broken_model_is_probed_by_one(world: World):
     rested(world, MODEL)
 
