@@ -1,8 +1,8 @@
 """cold_start: from a process's start to its first answered request, each bundle beside two hello worlds, in turns.
 
-    bare      functions-framework's async hello world
-    eager     the same, with all seven packages imported at the top
-    fanout    a dry run over a backlog       api   the list of batches       article   an item, from claim to row
+bare      functions-framework's async hello world
+eager     the same, with all seven packages imported at the top
+fanout    a dry run over a backlog       api   the list of batches       article   an item, from claim to row
 """
 
 import asyncio
