@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ READY_SECONDS = 60.0
 STOP_SECONDS = 10.0
 LOOK_SECONDS = 0.05
 RESTART_SECONDS = 0.5
+STUCK_SECONDS = 20.0
 
 
 class NotStarted(RuntimeError):
@@ -57,6 +59,7 @@ class Processes:
         self._logs = logs
         self._running: dict[str, tuple[Program, asyncio.subprocess.Process]] = {}
         self._watching: asyncio.Task[None] | None = None
+        self._came_back: dict[str, float] = {}
         logs.mkdir(parents=True, exist_ok=True)
 
     async def start(self, *programs: Program) -> None:
@@ -111,7 +114,23 @@ class Processes:
             for name, (program, process) in list(self._running.items()):
                 if process.returncode is not None:
                     print(f"{name} ended ({process.returncode}); starting it anew", file=sys.stderr, flush=True)
-                    self._running[name] = (program, await self._spawn(program))
+                elif self._is_stuck(program):
+                    print(f"{name} came back but does not answer; starting it anew", file=sys.stderr, flush=True)
+                    signal_group(process.pid, signal.SIGKILL)
+                else:
+                    continue
+                self._running[name] = (program, await self._spawn(program))
+                self._came_back[name] = time.monotonic()
+
+    def _is_stuck(self, program: Program) -> bool:
+        """Started anew and still not ready: some wait for ever for a database that was not there yet."""
+        since = self._came_back.get(program.name)
+        if since is None:
+            return False
+        if is_ready(program):
+            del self._came_back[program.name]
+            return False
+        return time.monotonic() > since + STUCK_SECONDS
 
     def _log(self, program: Program) -> Path:
         return self._logs / f"{program.name}.log"

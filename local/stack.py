@@ -182,6 +182,7 @@ async def start(stack: Stack, processes: Processes) -> None:
     await processes.start(stack.supabase())
     await processes.start(*(stack.function(name) for name in functions))
     await make_key(stack)
+    await forget_breakers(stack)
 
 
 def migrate(stack: Stack) -> None:
@@ -228,6 +229,15 @@ async def make_key(stack: Stack) -> None:
         )
     if answer.is_error:
         raise NotStarted(f"the local API key could not be stored: {answer.text}")
+
+
+async def forget_breakers(stack: Stack) -> None:
+    """The upstreams here are ours and were started anew: that they failed before says nothing."""
+    headers = {"apikey": stack.keys["SUPABASE_SECRET_KEY"]}
+    async with httpx.AsyncClient(base_url=stack.url("supabase"), timeout=10, headers=headers) as client:
+        answer = await client.delete("/rest/v1/breakers", params={"name": "not.is.null"})
+    if answer.is_error:
+        raise NotStarted(f"old breakers could not be forgotten: {answer.text}")
 
 
 async def wait_ready(stack: Stack) -> None:

@@ -20,6 +20,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "samples"
 PARTS = 40
+ALWAYS_FAIL = ("down.test", "slow.test", "reset.test")
 
 
 def free_ports(count: int) -> int:
@@ -149,12 +150,18 @@ def test_instructions_in_a_page_change_nothing(local: Local, first_run: subproce
 
 
 @pytest.mark.timeout(240)
-def test_a_second_run_asks_no_model(local: Local, first_run: subprocess.CompletedProcess[str]):
+def test_a_second_run_asks_no_model(local: Local, first_run: subprocess.CompletedProcess[str], tmp_path: Path):
     calls = local.model_calls()
+    # The three hosts that always fail have used up their domains' patience and rest for five minutes now.
+    lines = (SAMPLES / "urls.txt").read_text().splitlines()
+    rest = tmp_path / "urls.txt"
+    rest.write_text("\n".join(line for line in lines if not any(host in line for host in ALWAYS_FAIL)))
 
-    again = local.piecework("run", "article", str(SAMPLES / "urls.txt"), "--wait", "--fail-on", "none")
+    again = local.piecework("run", "article", str(rest), "--wait", "--fail-on", "none")
 
-    assert again.returncode == 0
+    states = {item["state"] for item in local.results().values()}
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert states == {"done", "skipped", "dead"}
     assert local.model_calls() == calls
 
 
