@@ -1,13 +1,9 @@
 """rig: a whole stack of its own for a bench or a drill, with its ports and its data apart from `make up`."""
 
-import asyncio
 import contextlib
 import json
-import os
 import shutil
 import socket
-import subprocess
-import sys
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -21,7 +17,7 @@ import yaml
 from psycopg.rows import dict_row
 
 from local.oidc import Issuer
-from local.processes import Processes, Program
+from local.processes import Processes
 from local.stack import ACCOUNT, Stack, start, wait_ready
 
 ROOT = Path(__file__).parent.parent
@@ -137,18 +133,3 @@ def free_ports(count: int = 40) -> int:
                 continue
             return first
     raise RuntimeError("no free ports")
-
-
-async def start_program(program: Program) -> asyncio.subprocess.Process:
-    """A program outside the rig's own care; its output goes nowhere."""
-    return await asyncio.create_subprocess_exec(
-        *program.command,
-        cwd=program.folder,
-        env={**os.environ, **program.environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
-def python() -> str:
-    return sys.executable

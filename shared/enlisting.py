@@ -47,3 +47,15 @@ def identity(given: Mapping[str, Any], manifest: Manifest) -> tuple[str, str | N
             host = None
     written = json.dumps(known, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(written.encode("utf-8", "surrogatepass")).hexdigest(), host
+
+
+def estimate(manifest: Manifest, items: int, requests_per_minute: float) -> dict[str, Any]:
+    """What a dry run over a backlog tells."""
+    return {
+        "dry_run": True,
+        "function": manifest.name,
+        "would_enlist": items,
+        "queue": manifest.quota,
+        "requests_per_minute": requests_per_minute,
+        "estimated_seconds": round(items * 60 / requests_per_minute),
+    }

@@ -113,6 +113,29 @@ class Store:
         rows: list[dict[str, Any]] = await self._execute(query)
         return rows
 
+    async def sync_quotas(self, quotas: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write the limits of functions/quotas.yaml; where their pace stands is left as it is."""
+        await self.call("sync_quotas_v1", quotas=[{"name": name, **limits} for name, limits in quotas.items()])
+
+    async def enlist(
+        self, entries: Sequence[Mapping[str, Any]], batch_id: str, manifest: Manifest
+    ) -> Mapping[str, int]:
+        """{"enlisted", "duplicates"}. Entries as shared.enlisting makes them, ROWS_PER_CALL at most."""
+        (done,) = await self.call(
+            "enlist_v1",
+            inputs=entries,
+            batch_id=batch_id,
+            function_name=manifest.name,
+            quota_name=manifest.quota,
+        )
+        counted: Mapping[str, int] = done
+        return counted
+
+    async def backlog_count(self, manifest: Manifest, most: int) -> int:
+        """How many rows the function's backlog still holds, counted no further than `most`."""
+        found: int = await self.call("backlog_count_v1", backlog_view=manifest.backlog, most=most)
+        return found
+
     async def claim(
         self, requests: Sequence[ClaimRequest], manifest: Manifest, variant: str, *, ready: bool = False
     ) -> list[Claim]:

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from functions.api.problems import Problem
-from shared.enlisting import entry
+from shared.enlisting import entry, estimate
 from shared.errors import Failed
 from shared.manifest import Manifest, Manifests
 from shared.messages import Messages
@@ -63,16 +63,8 @@ class Batches:
     async def dry_run(self, manifest: Manifest, limit: int) -> Row:
         """What a backlog run would do. Writes nothing."""
         check_backlog(manifest)
-        found = await self._store.call("backlog_count_v1", backlog_view=manifest.backlog, most=limit)
-        rate = self._known.quotas[manifest.quota or ""]["requests_per_minute"]
-        return {
-            "dry_run": True,
-            "function": manifest.name,
-            "would_enlist": found,
-            "queue": manifest.quota,
-            "requests_per_minute": rate,
-            "estimated_seconds": round(found * 60 / rate),
-        }
+        found = await self._store.backlog_count(manifest, limit)
+        return estimate(manifest, found, self._known.quotas[manifest.quota or ""]["requests_per_minute"])
 
     async def one(self, owner: UUID, batch_id: UUID) -> Row:
         """One batch with its progress. Raises Problem 404."""
@@ -126,13 +118,7 @@ class Batches:
         """How many were there already. One chunk after the other, so that items keep the order they came in."""
         duplicates = 0
         for start in range(0, len(entries), ROWS_PER_CALL):
-            (done,) = await self._store.call(
-                "enlist_v1",
-                inputs=entries[start : start + ROWS_PER_CALL],
-                batch_id=batch_id,
-                function_name=manifest.name,
-                quota_name=manifest.quota,
-            )
+            done = await self._store.enlist(entries[start : start + ROWS_PER_CALL], batch_id, manifest)
             duplicates += done["duplicates"]
         return duplicates
 

@@ -37,8 +37,7 @@ class Monitoring:
         try:
             await self._store.check()
             if not self._synced:
-                rows = [{"name": name, **limits} for name, limits in self._known.quotas.items()]
-                await self._store.call("sync_quotas_v1", quotas=rows)
+                await self._store.sync_quotas(self._known.quotas)
                 self._synced = True
         except Failed as error:
             return error.detail

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from functions.fanout.orders import FanBacklog, FanBatch, Sweep
-from shared.enlisting import entry
+from shared.enlisting import entry, estimate
 from shared.errors import Failed
 from shared.manifest import Manifest, Manifests
 from shared.messages import Messages
@@ -48,8 +48,7 @@ class Fanout:
     async def ready(self) -> None:
         """Once per process: the limits of quotas.yaml reach the database."""
         if not self._synced:
-            rows = [{"name": name, **limits} for name, limits in self._known.quotas.items()]
-            await self.store.call("sync_quotas_v1", quotas=rows)
+            await self.store.sync_quotas(self._known.quotas)
             self._synced = True
 
     async def backlog(self, order: FanBacklog, message_id: str) -> Report:
@@ -92,21 +91,13 @@ class Fanout:
 
     async def _has_work(self, manifest: Manifest, batch_id: UUID) -> bool:
         """Something in the backlog, or a batch that an earlier delivery of this order left half done."""
-        if (await self._tell(manifest, 1))["would_enlist"]:
+        if await self.store.backlog_count(manifest, 1):
             return True
         return bool(await self.store.select("batches", "id", id=str(batch_id)))
 
     async def _tell(self, manifest: Manifest, limit: int) -> Report:
-        would = await self.store.call("backlog_count_v1", backlog_view=manifest.backlog, most=limit)
-        rate = self._known.quotas[manifest.quota or ""]["requests_per_minute"]
-        return {
-            "dry_run": True,
-            "function": manifest.name,
-            "would_enlist": would,
-            "queue": manifest.quota,
-            "requests_per_minute": rate,
-            "estimated_seconds": round(would * 60 / rate),
-        }
+        found = await self.store.backlog_count(manifest, limit)
+        return estimate(manifest, found, self._known.quotas[manifest.quota or ""]["requests_per_minute"])
 
     async def _enlist(self, manifest: Manifest, batch_id: UUID, order: FanBacklog, until: float) -> int:
         batch = {"id": str(batch_id), "function": manifest.name, "source": "backlog"}
@@ -120,14 +111,8 @@ class Fanout:
             entries = [
                 entry(row["input"], manifest, order.options, source_key=row["source_key"]) for row in rows[:left]
             ]
-            (done,) = await self.store.call(
-                "enlist_v1",
-                inputs=entries,
-                batch_id=str(batch_id),
-                function_name=manifest.name,
-                quota_name=manifest.quota,
-            )
-            left, enlisted = left - len(entries), enlisted + int(done["enlisted"])
+            done = await self.store.enlist(entries, str(batch_id), manifest)
+            left, enlisted = left - len(entries), enlisted + done["enlisted"]
             if time.monotonic() > until:
                 await self._go_on(order.model_copy(update={"batch_id": batch_id}))
                 return enlisted
