@@ -43,6 +43,14 @@ FENCED = re.compile(r"```(?:json)?\s*\n(.*?)\n\s*```", re.DOTALL)
 
 
 @dataclass(frozen=True)
+class Image:
+    """A picture that goes with a question: its bytes as they are sent, and what they are ("image/jpeg")."""
+
+    data: bytes
+    mime_type: str
+
+
+@dataclass(frozen=True)
 class Answer(Generic[Value]):
     """What the model said, and what it took.
 
@@ -76,10 +84,11 @@ class Gemini:
         seconds: float,
         spend: Callable[[Spent], None],
         read_url: bool = False,
+        image: Image | None = None,
     ) -> Answer[Value]:
         """Ask once. `spend` is told what was paid for, also when the answer is of no use."""
         started = time.monotonic()
-        response = await self._generate(model, instruction, content, into, seconds, read_url=read_url)
+        response = await self._generate(model, instruction, content, into, seconds, read_url=read_url, image=image)
         spent = self._spent(model, response)
         spend(spent)
         was_read = url_was_read(response)
@@ -102,6 +111,7 @@ class Gemini:
         seconds: float,
         *,
         read_url: bool,
+        image: Image | None,
     ) -> "GenerateContentResponse":
         import httpx  # noqa: PLC0415 - the SDK brings its own copy too; either may raise
         from google.genai import errors, types  # noqa: PLC0415 - heavy: loaded at the first question
@@ -114,8 +124,9 @@ class Gemini:
             tools=[types.Tool(url_context=types.UrlContext())] if read_url else None,
         )
         try:
+            pictures: list[Any] = [types.Part.from_bytes(data=image.data, mime_type=image.mime_type)] if image else []
             response: GenerateContentResponse = await self.warm_up().aio.models.generate_content(
-                model=model, contents=content, config=config
+                model=model, contents=[*pictures, content], config=config
             )
         except errors.APIError as error:
             raise self._renamed(error, model) from error

@@ -7,18 +7,23 @@ from uuid import UUID
 
 from shared.errors import OutcomeName
 
-Decision = Literal["run", "rest", "cached", "done", "cancelled", "dead", "unknown"]
+Decision = Literal["run", "rest", "cached", "known", "done", "cancelled", "dead", "unknown"]
 
 
 @dataclass(frozen=True)
 class ClaimRequest:
-    """One delivery of one item. The holder is the delivery's own id: its fence and its receipt."""
+    """One delivery of one item. The holder is the delivery's own id: its fence and its receipt.
+
+    `content`: the hash of what the work found its input to be, when it is ready to pay for it.
+    """
 
     item_id: UUID
     holder: UUID
+    content: str | None = None
 
     def as_json(self) -> dict[str, str]:
-        return {"item_id": str(self.item_id), "holder": str(self.holder)}
+        known = {"content": self.content} if self.content else {}
+        return {"item_id": str(self.item_id), "holder": str(self.holder), **known}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ checks the deadline, and notes which upstreams answered.
 import asyncio
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn, TypeVar
 from uuid import UUID
@@ -19,7 +19,7 @@ from shared.batching import GroupCommit, commit_apart
 from shared.clock import DatabaseClock
 from shared.errors import Deferred, Failed, Overloaded, Unchanged
 from shared.fetching import Fetcher
-from shared.gemini import Answer, Gemini
+from shared.gemini import Answer, Gemini, Image
 from shared.identity import Callers
 from shared.items import Claim, ClaimRequest, Ended, Kept, Spent
 from shared.loading import load
@@ -141,6 +141,18 @@ class Services:
             raise Unchanged(UUID(before["result_id"]))
         self.validators["content_hash"] = content_hash
 
+    async def known(self, content: str) -> Mapping[str, Any] | None:
+        """An earlier row of this function, made from the same content (a hash), version and model; None: there is none.
+
+        Many inputs may turn out to hold one content: it is paid for once. Whoever gets None has booked the slot of the
+        metered call with it. Raises Deferred while another item is at work on the same content.
+        """
+        claim = await self.gemini.book(content)
+        if claim.decision != "known":
+            return None
+        rows = await self._engine.store.select(self._engine.manifest.table or "", item_id=claim.validators["result_id"])
+        return rows[0] if rows else None
+
     def again(self, **memo: Any) -> NoReturn:
         """End this dispatch and have another one at once, which finds `memo`. No attempt is spent."""
         raise Deferred(datetime.now(UTC), "next_step", memo=memo)
@@ -163,7 +175,15 @@ class Questions:
         self._slot = 0.0 if engine.manifest.prepares else self._booked(services.claim)
         self._used = False
 
-    async def ask(self, instruction: str, content: str, *, into: type[Value], read_url: bool = False) -> Answer[Value]:
+    async def ask(
+        self,
+        instruction: str,
+        content: str,
+        *,
+        into: type[Value],
+        read_url: bool = False,
+        image: Image | None = None,
+    ) -> Answer[Value]:
         """Ask the function's model once; the answer as `into`. Raises what Gemini.ask raises, and Deferred."""
         if self._used:
             raise Failed("second_call", "One dispatch makes at most one metered call: chain a second task instead")
@@ -177,7 +197,7 @@ class Questions:
         try:
             return await self._engine.gemini.ask(
                 self._engine.model, instruction, content, into,
-                seconds=seconds - SILENCE_SECONDS, spend=self._services.spend, read_url=read_url,
+                seconds=seconds - SILENCE_SECONDS, spend=self._services.spend, read_url=read_url, image=image,
             )  # fmt: skip
         except Overloaded as error:
             self._engine.rests(time.monotonic() + error.seconds)
@@ -188,7 +208,7 @@ class Questions:
             await asyncio.sleep(max(0.0, self._slot - time.monotonic()))
             if self._slot_holds():
                 return
-            await self._renew()
+            await self.book()
         raise Deferred(datetime.now(UTC), "slot_missed", f"{MOST_SLOTS} slots went by before the call could leave")
 
     def _slot_holds(self) -> bool:
@@ -196,14 +216,19 @@ class Questions:
         now = time.monotonic()
         return now <= self._slot + SLOT_GRACE_SECONDS and now >= self._engine.rests_until - SLOT_GRACE_SECONDS
 
-    async def _renew(self) -> None:
-        """The slot went by, or the quota rests since: claim again, under the same holder, for a new one."""
+    async def book(self, content: str | None = None) -> Claim:
+        """Claim again, under the same holder, for a slot: the work is ready, or the last slot went by.
+
+        With `content`, the answer may be "known" instead: an earlier result was made from the same. Raises Deferred.
+        """
         claim = self._services.claim
-        renewed = await self._engine.slots.submit(ClaimRequest(claim.item_id, claim.holder))
-        if renewed.decision != "run":
-            until = datetime.now(UTC) + timedelta(seconds=renewed.wait)
-            raise Deferred(until, renewed.reason or renewed.decision)
-        self._slot = self._booked(renewed)
+        booked = await self._engine.slots.submit(ClaimRequest(claim.item_id, claim.holder, content))
+        if booked.decision not in {"run", "known"}:
+            until = datetime.now(UTC) + timedelta(seconds=booked.wait)
+            raise Deferred(until, booked.reason or booked.decision)
+        if booked.decision == "run":
+            self._slot = self._booked(booked)
+        return booked
 
     def _booked(self, claim: Claim) -> float:
         self._services.reserved += self._engine.manifest.reserve_tokens

@@ -98,6 +98,8 @@ create table public.items (
   finished_at timestamptz,
   holder uuid,
   fingerprint bytea,
+  -- What the input turned out to hold, where its work found out: the same under many inputs is paid for once.
+  content_key bytea,
   -- The item whose row is this one's result: itself, or an earlier one with the same fingerprint.
   result_id uuid,
   reason text,
@@ -117,6 +119,7 @@ create index items_unqueued on public.items (batch_id, id) where state = 'waitin
 create index items_waiting on public.items (quota, queued_at) where state = 'waiting';
 create index items_running on public.items (quota, leased_until) where state = 'running';
 create index items_kept on public.items (fingerprint, finished_at) where state = 'done';
+create index items_content on public.items (content_key) where content_key is not null;
 create unique index items_source on public.items (function, source_key)
   where source_key is not null and state <> 'cancelled';
 

@@ -39,11 +39,12 @@ create type public.claim_plan as (
   probes text[]
 );
 
--- claims: {item_id, holder}; the holder is one delivery's own id. A holder that claims again renews its slot: no new
+-- claims: {item_id, holder, content?}; the holder is one delivery's own id. A holder that claims again renews its slot: no new
 -- attempt, a new lease. Decisions:
 --   run        lease taken, attempt counted; the metered call may go out in `wait` seconds (when the claim `books`)
 --   rest       come back in `wait` seconds; no attempt spent
 --   cached     closed with the result of an earlier item (same function, input and variant, young enough)
+--   known      (to who named its `content`) an earlier item's result was made from the same: validators ->> 'result_id'
 --   done       final already;  cancelled, dead: closed just now;  unknown: no such item
 -- A claim that does not book only looks whether there would be a slot: its work prepares something first, and claims again
 -- when it is ready. Slots that were booked ahead would go by unused meanwhile.
@@ -79,6 +80,9 @@ declare
   plan public.claim_plan[];
 begin
   perform from public.items i where i.id = any (ids || public.alike(ids)) order by i.id for update;
+  if exists (select from unnest(claims) c where c ? 'content') then
+    perform public.claim_content(claims, function_name, quota_name, variant);
+  end if;
   moment := clock_timestamp();
 
   plan := public.claim_decide(claims, function_name, variant, max_attempts, cache_seconds, patience_seconds, moment);
@@ -110,8 +114,13 @@ begin
     -- Somebody else's lease is not touched by a delivery that comes twice; a renewal that must rest gives its own back.
     and (p.decision <> 'rest' or i.state = 'waiting' or i.holder = p.holder);
 
+  -- What is made from a known result is none for others, or it would never grow old.
+  update public.items i set content_key = null
+  from unnest(plan) p where i.id = p.item_id and p.decision = 'known';
+
   return query
-  select p.item_id, p.holder, p.decision, p.reason, p.wait, i.attempts, i.input, i.memo, kept.validators,
+  select p.item_id, p.holder, p.decision, p.reason, p.wait, i.attempts, i.input, i.memo,
+    case when p.decision = 'known' then jsonb_build_object('result_id', p.result_id) else kept.validators end,
     i.batch_id, i.domain, i.input_key, extract(epoch from moment)::double precision,
     greatest(0, public.seconds_between(moment, greatest(q.rests_until, b.rests_until)))
   from unnest(plan) p
@@ -144,6 +153,18 @@ begin
 end
 $$;
 
+-- Notes what these items hold. Whoever holds the quota's lock sees what every other claim of it noted before, so of two
+-- items with the same content one is paid for, whatever instances they are on.
+create function public.claim_content(claims jsonb[], function_name text, quota_name text, variant text) returns void
+language plpgsql as $$
+begin
+  perform from public.quotas q where q.name = quota_name for no key update;
+  update public.items i set content_key = public.fingerprint(function_name, 'content:' || (c ->> 'content'), variant)
+  from unnest(claims) c
+  where c ? 'content' and i.id = (c ->> 'item_id')::uuid and i.holder = (c ->> 'holder')::uuid;
+end
+$$;
+
 -- What is known of each item by itself, before any upstream is looked at.
 create function public.claim_decide(
   claims jsonb[], function_name text, variant text, max_attempts integer, cache_seconds double precision,
@@ -155,17 +176,20 @@ begin
     with known as (
       select u.place::integer as place, (u.body ->> 'item_id')::uuid as item_id, (u.body ->> 'holder')::uuid as holder,
         i.id, i.state, i.holder as held_by, i.leased_until, i.not_before, i.attempts, i.fresh, i.domain, i.input_key,
+        i.created_at, case when i.holder = (u.body ->> 'holder')::uuid then i.content_key end as content_key,
         b.state as batch_state, public.fingerprint(function_name, i.input_key, variant) as fingerprint
       from unnest(claims) with ordinality as u (body, place)
       left join public.items i on i.id = (u.body ->> 'item_id')::uuid
       left join public.batches b on b.id = i.batch_id
     ),
     decided as (
-      select k.*, cached.result_id, d.decision, d.reason, d.wait,
+      select k.*, coalesce(cached.result_id, same.result_id) as result_id, d.decision, d.reason, d.wait,
         -- Of items alike in one group one may run: the one that runs already and renews its claim, else the first.
         d.decision = 'run' and row_number() over (
           partition by d.decision = 'run', k.fingerprint order by k.held_by is distinct from k.holder, k.place
-        ) > 1 as crowded
+        ) > 1 or (d.decision = 'run' and k.content_key is not null and row_number() over (
+          partition by d.decision = 'run', k.content_key order by k.place
+        ) > 1) as crowded
       from known k
       left join lateral (
         select c.result_id from public.items c
@@ -180,7 +204,20 @@ begin
         ) a
         where a.state = 'running' and a.leased_until > moment and a.id <> k.item_id
         limit 1
-      ) twin on true,
+      ) twin on true
+      left join lateral (
+        select c.result_id from public.items c
+        where c.content_key = k.content_key and c.state = 'done' and c.id <> k.item_id and c.result_id is not null
+          and c.finished_at > case when k.fresh then k.created_at else moment - make_interval(secs => cache_seconds) end
+        order by c.finished_at desc limit 1
+      ) same on true
+      left join lateral (
+        select c.leased_until from public.items c
+        where c.content_key = k.content_key and c.state = 'running' and c.leased_until > moment
+          -- Those of this group take their turns, see crowded.
+          and not exists (select from known g where g.id = c.id and g.content_key is not null)
+        limit 1
+      ) sharer on true,
       lateral (
         select * from (values
           (1, k.id is null, 'unknown', 'unknown_item', 0.0),
@@ -194,7 +231,10 @@ begin
           (7, k.attempts >= max_attempts and k.held_by is distinct from k.holder, 'dead', 'attempts_exhausted', 0.0),
           (8, twin.leased_until is not null, 'rest', 'twin_running',
             least(extract(epoch from twin.leased_until - moment)::double precision, 10.0)),
-          (9, true, 'run', null, 0.0)
+          (9, same.result_id is not null, 'known', 'known', 0.0),
+          (10, sharer.leased_until is not null, 'rest', 'twin_running',
+            least(extract(epoch from sharer.leased_until - moment)::double precision, 10.0)),
+          (11, true, 'run', null, 0.0)
         ) as rule (rank, applies, decision, reason, wait)
         where rule.applies order by rule.rank limit 1
       ) d
@@ -203,7 +243,7 @@ begin
       case when d.crowded then 'rest' else d.decision end,
       case when d.crowded then 'twin_running' else d.reason end,
       case when d.crowded then 10.0 else d.wait end,
-      d.fingerprint, case when d.decision = 'cached' then d.result_id end, d.domain, '{}')::public.claim_plan
+      d.fingerprint, case when d.decision in ('cached', 'known') then d.result_id end, d.domain, '{}')::public.claim_plan
     from decided d order by d.place
   );
 end

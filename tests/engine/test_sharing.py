@@ -274,3 +274,36 @@ async def test_another_version_of_the_prompt_asks_anew(here, enlist, gemini):
 
     assert answer.text == "done"
     assert gemini.stats.report()["requests"] == 2
+
+
+def test_items_that_hold_the_same_are_paid_for_once(probe, enlist, item_of, attempts_of, database):
+    first, second = (
+        enlist(do="share", n=1, text="The bridge opened today."),
+        enlist(do="share", n=2, text="The bridge opened today."),
+    )
+
+    answers = [probe.deliver(first).text, probe.deliver(second).text]
+
+    assert answers == ["done", "done"]
+    said = {row["item_id"]: row["said"] for row in rows(database)}
+    assert said[second] == f"like {said[first]}"
+    assert [attempt.model_calls for attempt in (*attempts_of(first), *attempts_of(second))] == [1, 0]
+
+
+def test_one_that_holds_what_another_is_asking_about_comes_back_later(
+    probe, instance, enlist, attempts_of, door, meanwhile, queue
+):
+    first, second = (
+        enlist(do="share", n=1, text="The tunnel is closed."),
+        enlist(do="share", n=2, text="The tunnel is closed."),
+    )
+    keep = door.hold("keep_v1")
+
+    asking = meanwhile(probe.deliver, first)
+    keep.wait_for_somebody()
+    other = instance.deliver(second)
+    keep.open.set()
+
+    assert (asking.result().text, other.text) == ("done", "deferred")
+    assert [task.item_id for task in queue.waiting()] == [second]
+    assert attempts_of(second)[0].model_calls == 0

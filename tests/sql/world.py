@@ -105,6 +105,17 @@ class World:
         named = ", ".join(f"{name} => %s" for name in given)
         return self.rows(f"select * from claim_v1(%s::jsonb[], {named})", claims, *given.values())
 
+    def ready(self, *named: tuple[Row, str], **arguments: Any) -> list[Row]:
+        """Who runs already books its slot, and names the content that it found."""
+        claims = [
+            json.dumps({"item_id": str(claim["item_id"]), "holder": str(claim["holder"]), "content": content})
+            for claim, content in named
+        ]
+        return self.rows(
+            "select * from claim_v1(%s::jsonb[], 'article', %s, variant => %s)",
+            claims, QUOTA, arguments.get("variant", "1/m"),
+        )  # fmt: skip
+
     def run(self, item: uuid.UUID, **arguments: Any) -> Row:
         """A claim that has to run."""
         (claim,) = self.claim(item, **arguments)
