@@ -1,0 +1,33 @@
+# A budget over the project, where one was asked for: it tells, it stops nothing.
+
+resource "google_billing_budget" "month" {
+  count = var.monthly_budget > 0 ? 1 : 0
+
+  billing_account = var.billing_account
+  display_name    = "${var.prefix}: a month of ${var.project}"
+
+  budget_filter {
+    projects        = ["projects/${data.google_project.project.number}"]
+    calendar_period = "MONTH"
+  }
+
+  amount {
+    specified_amount {
+      units = tostring(var.monthly_budget)
+    }
+  }
+
+  dynamic "threshold_rules" {
+    for_each = [0.5, 0.9, 1]
+
+    content {
+      threshold_percent = threshold_rules.value
+    }
+  }
+
+  all_updates_rule {
+    monitoring_notification_channels = local.channels
+  }
+
+  depends_on = [time_sleep.services]
+}
