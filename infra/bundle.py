@@ -48,11 +48,13 @@ def known_to(name: str, manifests: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_zip(target: Path, files: list[tuple[str, bytes]]) -> str:
-    """Write the zip and return its SHA-256. Times, modes and order are fixed, so equal content is an equal file."""
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    """Write the zip and return its SHA-256. Times, modes and order are fixed, so equal content is an equal file.
+
+    Not compressed: what deflate writes differs between zlib and its successors, and so between two machines.
+    """
+    with zipfile.ZipFile(target, "w") as archive:
         for path, content in files:
             entry = zipfile.ZipInfo(path, FIXED_TIME)
-            entry.compress_type = zipfile.ZIP_DEFLATED
             entry.create_system = 3
             entry.external_attr = 0o644 << 16
             archive.writestr(entry, content)

@@ -66,6 +66,46 @@ def test_the_same_content_makes_the_same_bytes_wherever_and_whenever_it_is_built
         assert sha256((tmp_path / "build" / f"{name}.zip").read_bytes()).hexdigest() == again[name]
 
 
+def test_neither_umask_nor_language_nor_the_order_on_disk_changes_a_byte(project, built, tmp_path):
+    elsewhere = tmp_path / "again"
+    before = os.umask(0o077)
+    try:
+        # Written last to first: a folder lists its files in another order.
+        for path in sorted(project.root.rglob("*"), reverse=True):
+            if path.is_file():
+                (elsewhere / path.relative_to(project.root)).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(path, elsewhere / path.relative_to(project.root))
+        code = "import sys, pathlib; from infra.bundle import build; build(*map(pathlib.Path, sys.argv[1:]))"
+        subprocess.run(
+            [sys.executable, "-c", code, elsewhere, tmp_path / "build"],
+            cwd=ROOT,
+            env={**os.environ, "LC_ALL": "C", "TZ": "Asia/Kathmandu", "PYTHONHASHSEED": "1"},
+            check=True,
+        )
+    finally:
+        os.umask(before)
+
+    assert json.loads((tmp_path / "build" / "bundles.json").read_text()) == built[1]
+
+
+def test_entries_are_stored_as_they_are_for_compressors_differ_between_machines(built):
+    for name in NAMES:
+        with zipfile.ZipFile(built[0] / f"{name}.zip") as archive:
+            entries = archive.infolist()
+
+        assert {entry.compress_type for entry in entries} == {zipfile.ZIP_STORED}
+        assert {entry.external_attr >> 16 for entry in entries} == {0o644}
+        assert {entry.date_time for entry in entries} == {bundle.FIXED_TIME}
+
+
+def test_what_pip_installs_is_pinned_to_its_hash(built):
+    for name in NAMES:
+        lines = (built[0] / name / "requirements.txt").read_text().replace("\\\n", " ").splitlines()
+
+        assert lines
+        assert all("==" in line and "--hash=sha256:" in line for line in lines if line.strip())
+
+
 def test_a_change_to_one_function_leaves_the_bundle_of_another_as_it_was(project, built, tmp_path):
     changed = tmp_path / "changed"
     shutil.copytree(project.root, changed)

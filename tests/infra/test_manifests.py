@@ -56,11 +56,32 @@ def test_a_function_is_its_defaults_and_what_differs(loaded):
         ({"timeout_seconds": 1800}, "timeout_seconds must stay 15 s below"),
         ({"timeout_seconds": -1}, "timeout_seconds must be"),
         ({"work_seconds": 180}, "work_seconds must leave time"),
+        ({"topic": "mine"}, "topic is for kind push"),
+        ({"kind": "push"}, "topic is missing"),
+        ({"kind": "push", "topic": "mine-dead"}, "topic 'mine-dead': a name of 3 to 200"),
+        ({"kind": "push", "topic": "mine", "schedule": "* * * * *"}, "order is missing"),
         ({"callers": ["everybody"]}, "callers: 'everybody' is not one of"),
         ({"callers": "tasks"}, "callers must be"),
         ({"secrets": {"A": "b"}}, "secrets must be"),
         ({"environment": ["A"]}, "environment must be"),
         ({"memory": 512}, "memory must be"),
+        ({"memory": "512"}, "memory must be written as 512Mi or 2Gi, not '512'"),
+        ({"cpu": 1.5}, "cpu must be below 1, or one of 1, 2, 4, 6, 8"),
+        ({"concurrency": 1001}, "concurrency must be at most 1000"),
+        ({"min_instances": 11}, "min_instances must not be more than max_instances"),
+        ({"callers": ["tasks", "public"]}, "callers must be [tasks]: nobody else calls a function of kind item"),
+        ({"callers": []}, "callers must be [tasks]"),
+        ({"kind": "push", "topic": "mine"}, "callers must be [pubsub]"),
+        ({"schedule": "@daily", "backlog": "rows"}, "schedule '@daily' has not the five fields"),
+        ({"schedule": "0 4 * * *"}, "backlog is missing: the schedule of an item function"),
+        ({"secrets": ["my key"]}, "'my key' is no name of a setting"),
+        ({"environment": {"colour": "red"}}, "'colour' is no name of a setting"),
+        ({"environment": {"SUPABASE_SECRET_KEY": "x"}}, "environment: SUPABASE_SECRET_KEY is one of secrets"),
+        ({"kind": "http", "timeout_seconds": 3601}, "timeout_seconds must be at most 3600: then Cloud Run"),
+        (
+            {"kind": "push", "topic": "mine", "callers": ["pubsub"], "timeout_seconds": 601},
+            "timeout_seconds must be at most 600: then Pub/Sub sends the message again",
+        ),
     ],
     ids=str,
 )
@@ -79,8 +100,17 @@ def test_a_manifest_that_cannot_be_deployed_is_refused(loaded, wrong, said):
         ({"calls": {"requests_per_minute": "60"}}, "calls: requests_per_minute must be a number above 0, not '60'"),
         ({"calls": {"requests_per_minute": True}}, "calls: requests_per_minute must be a number above 0"),
         ({"calls": {"requests_per_minute": 1, "burst": 2}}, "calls: unknown key 'burst'"),
+        (
+            {"calls": {"requests_per_minute": 60, "dispatches_per_minute": 59}},
+            "calls: dispatches_per_minute must be requests_per_minute or more",
+        ),
+        (
+            {"calls": {"requests_per_minute": 1, "dispatches_per_minute": 30_001}},
+            "calls: dispatches_per_minute must be at most",
+        ),
         ({"calls": {"requests_per_minute": 30_001}}, "calls: requests_per_minute must be at most 30000"),
         ({"calls": {"requests_per_minute": float("nan")}}, "calls: requests_per_minute must be"),
+        ({"calls": {"requests_per_minute": 1, "max_concurrent": 5001}}, "calls: max_concurrent must be at most 5000"),
         ({"calls": 60}, "calls: must be a mapping"),
         ({"Calls_": {"requests_per_minute": 1}}, "Calls_: a queue's name has letters, digits and hyphens"),
     ],
@@ -99,6 +129,24 @@ def test_what_is_not_yaml_is_refused_with_its_file(loaded, text, said):
         loaded(text)
 
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("timeout", [1, 180, 1785])
+def test_a_lease_outlasts_the_dispatch_and_the_dispatch_the_function(loaded, timeout):
+    """Else the task comes again while the function is still at work, and finds its item free."""
+    manifest = loaded(timeout_seconds=timeout, work_seconds=0.5)["functions"]["mine"]
+
+    assert timeout < manifest["dispatch_deadline_seconds"] < manifest["lease_seconds"]
+
+
+def test_a_topic_has_one_function(loaded, tmp_path):
+    push = {"kind": "push", "topic": "news", "callers": ["pubsub"]}
+    loaded(name="one", **push)
+    (tmp_path / "functions" / "two").mkdir()
+    (tmp_path / "functions" / "two" / "function.yaml").write_text(yaml.safe_dump(push))
+
+    with pytest.raises(BadManifest, match=r"^functions/two/function\.yaml: topic 'news' is heard by one already"):
+        load(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["My-Function", "two words", "class", "9lives"])

@@ -1,0 +1,235 @@
+"""cloudbuild.yaml is what Cloud Build takes, runs what a person runs, and changes nothing when it is only to plan."""
+
+import os
+import re
+import stat
+import subprocess
+import uuid
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "cloudbuild.yaml").read_text()
+BUILD = yaml.safe_load(TEXT)
+STEPS = {step["id"]: step for step in BUILD["steps"]}
+# The fields of a build, a step and the options: https://cloud.google.com/build/docs/build-config-file-schema
+FIELDS = {
+    "steps", "timeout", "queueTtl", "logsBucket", "options", "substitutions", "tags", "serviceAccount", "secrets",
+    "availableSecrets", "artifacts", "images",
+}  # fmt: skip
+STEP_FIELDS = {
+    "name", "args", "env", "allowFailure", "allowExitCodes", "dir", "id", "waitFor", "entrypoint", "secretEnv",
+    "volumes", "timeout", "script", "automapSubstitutions",
+}  # fmt: skip
+OPTIONS = {
+    "env", "secretEnv", "volumes", "sourceProvenanceHash", "machineType", "diskSizeGb", "substitutionOption",
+    "dynamicSubstitutions", "automapSubstitutions", "logStreamingOption", "logging", "defaultLogsBucketBehavior",
+    "pool", "requestedVerifyOption",
+}  # fmt: skip
+BUILT_IN = {
+    "PROJECT_ID", "PROJECT_NUMBER", "LOCATION", "BUILD_ID", "COMMIT_SHA", "SHORT_SHA", "REVISION_ID", "REPO_NAME",
+    "REPO_FULL_NAME", "BRANCH_NAME", "TAG_NAME", "REF_NAME", "TRIGGER_NAME", "TRIGGER_BUILD_CONFIG_PATH",
+    "SERVICE_ACCOUNT_EMAIL", "SERVICE_ACCOUNT",
+}  # fmt: skip
+TOOL = """\
+#!/bin/bash
+echo "{name} $*" >> {noted}
+env | grep ^PIECEWORK_URL >> {noted}
+for word in "$@"; do
+  case $word in
+    -out=*) echo plan > "${{word#-out=}}" ;;
+    output) echo https://api ;;
+  esac
+done
+"""
+CHANGES_SOMETHING = ("migrate", "apply", "smoke")
+
+
+def without_comments(text):
+    return re.sub(r"(?m)#.*$", "", text)
+
+
+def seconds(duration):
+    assert re.fullmatch(r"\d+s", duration), f"{duration!r} is no duration as Cloud Build reads it"
+    return int(duration[:-1])
+
+
+def targets():
+    return set(re.findall(r"(?m)^([a-z]+):.*## ", (ROOT / "Makefile").read_text()))
+
+
+def test_every_field_is_one_that_cloud_build_knows():
+    assert set(BUILD) <= FIELDS
+    assert set(BUILD["options"]) <= OPTIONS
+    for step in BUILD["steps"]:
+        assert set(step) <= STEP_FIELDS
+        assert all(isinstance(word, str) for word in step["args"])
+
+
+def test_steps_have_names_of_their_own_and_wait_for_steps_that_came_before():
+    assert len(STEPS) == len(BUILD["steps"])
+    for place, step in enumerate(BUILD["steps"]):
+        assert set(step.get("waitFor", [])) <= {"-", *list(STEPS)[:place]}
+
+
+def test_the_steps_come_in_an_order_in_which_nothing_unchecked_is_shipped():
+    assert list(STEPS) == ["terraform", "check", "test", "bundle", "migrate", "plan", "apply", "smoke"]
+    # Without waitFor each step waits for all before it.
+    assert not any("waitFor" in step for step in BUILD["steps"])
+
+
+def test_every_step_runs_a_make_target_that_a_person_has_too():
+    made = {name: step for name, step in STEPS.items() if name != "terraform"}
+
+    assert all(step["entrypoint"] == "make" for step in made.values())
+    # They share one workspace, and so one virtual environment.
+    assert len({step["name"] for step in made.values()}) == 1
+    assert {word for step in made.values() for word in step["args"]} <= targets()
+
+
+def test_images_are_pinned_and_terraform_is_one_that_the_configuration_takes():
+    for step in BUILD["steps"]:
+        _, _, tag = step["name"].partition(":")
+        assert re.match(r"\d+\.\d+", tag), f"{step['name']} moves"
+    _, _, version = STEPS["terraform"]["name"].partition(":")
+    least = re.search(r'required_version = ">= ([\d.]+)"', (ROOT / "infra/terraform/versions.tf").read_text())[1]
+    assert [int(part) for part in version.split(".")] >= [int(part) for part in least.split(".")]
+
+
+def test_substitutions_are_declared_and_each_is_used():
+    used = set(re.findall(r"\$\{?([A-Z_]+)\}?", without_comments(TEXT)))
+
+    own = {name for name in used if name.startswith("_")}
+    assert own == set(BUILD["substitutions"])
+    assert used - own <= BUILT_IN
+    assert all(isinstance(value, str) for value in BUILD["substitutions"].values())
+
+
+def test_the_triggers_substitute_what_is_declared():
+    block = re.search(r"substitutions = \{(.*?)\}", (ROOT / "infra/terraform/build.tf").read_text(), re.DOTALL)[1]
+
+    assert set(re.findall(r"(?m)^\s*(_[A-Z_]+)\s*=", block)) <= set(BUILD["substitutions"])
+
+
+def test_secrets_come_from_secret_manager_to_the_steps_that_need_them_and_no_others():
+    available = {secret["env"]: secret["versionName"] for secret in BUILD["availableSecrets"]["secretManager"]}
+
+    assert set(available) == {"SUPABASE_DB_URL", "DEPLOYMENT"}
+    assert all(
+        re.match(r"projects/\$PROJECT_ID/secrets/\$\{_PREFIX\}-[^/]+/versions/\w+$", name)
+        for name in available.values()
+    )
+    needed = {name: step["secretEnv"] for name, step in STEPS.items() if step.get("secretEnv")}
+    assert needed == {"migrate": ["SUPABASE_DB_URL"], "plan": ["DEPLOYMENT"], "smoke": ["SUPABASE_DB_URL"]}
+    assert "secretEnv" not in BUILD["options"]
+
+
+def test_every_step_ends_in_time_and_all_of_them_within_the_builds():
+    assert sum(seconds(step["timeout"]) for step in BUILD["steps"]) <= seconds(BUILD["timeout"])
+    assert all(seconds(step["timeout"]) < seconds(BUILD["timeout"]) for step in BUILD["steps"])
+    assert seconds(BUILD["queueTtl"]) > 0
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Run a target for a deployment of our own; terraform and python only note what they are asked."""
+    environment = f"test{uuid.uuid4().hex[:8]}"
+    tfvars = ROOT / "infra" / "terraform" / "environments" / f"{environment}.tfvars"
+    plan = ROOT / "build" / f"{environment}.tfplan"
+    noted = tmp_path / "noted"
+    for name in ("terraform", "python"):
+        tool = tmp_path / name
+        tool.write_text(TOOL.format(name=name, noted=noted))
+        tool.chmod(tool.stat().st_mode | stat.S_IEXEC)
+
+    def make(*words, **settings):
+        """(exit code, what was printed, what terraform and python were asked)"""
+        noted.write_text("")
+        done = subprocess.run(
+            ["make", "-o", "setup", "-o", "bundle", f"PYTHON={tmp_path}/python", f"ENVIRONMENT={environment}", *words],
+            cwd=ROOT,
+            env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "STATE_BUCKET": "bucket", **settings},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout + done.stderr, noted.read_text()
+
+    tfvars.touch()
+    tfvars.with_suffix(".local.tfvars").touch()
+    plan.parent.mkdir(exist_ok=True)
+    make.tfvars, make.plan, make.local = tfvars, plan, tfvars.with_suffix(".local.tfvars")
+    yield make
+    for file in (make.tfvars, make.plan, make.local):
+        file.unlink(missing_ok=True)
+
+
+def test_the_default_environment_has_the_default_prefix():
+    environment, prefix = BUILD["substitutions"]["_ENVIRONMENT"], BUILD["substitutions"]["_PREFIX"]
+
+    tfvars = (ROOT / "infra/terraform/environments" / f"{environment}.tfvars").read_text()
+
+    assert re.search(r'(?m)^prefix\s*=\s*"(.*)"', tfvars)[1] == prefix
+
+
+def test_what_the_pipeline_is_handed_about_the_deployment_is_planned_with(make):
+    _, _, asked = make("plan", DEPLOYMENT='project = "quoted"\nregion = "r"')
+
+    assert asked.strip().endswith(f"-var-file={make.tfvars} -var-file={make.local}")
+    assert make.local.read_text() == 'project = "quoted"\nregion = "r"\n'
+
+
+def test_what_is_applied_is_the_file_that_was_planned_and_it_is_applied_once(make):
+    _, _, planned = make("plan")
+    code, _, applied = make("apply")
+    again, said, nothing = make("apply")
+
+    assert f"-out={make.plan}" in planned
+    assert "-backend-config=bucket=bucket" in planned
+    assert code == 0
+    assert applied.strip().endswith(f"-lock-timeout=10m {make.plan}")
+    assert (again, nothing) == (2, "")
+    assert "run make plan, and read it" in said
+
+
+@pytest.mark.parametrize("target", CHANGES_SOMETHING)
+def test_a_build_that_is_only_to_plan_changes_nothing(make, target):
+    make("plan")
+
+    code, _, asked = make(target, PLAN_ONLY="true")
+
+    assert code == 0
+    assert asked in {"", "python -m infra.migrate --list\n"}
+    assert make.plan.exists()
+
+
+def test_every_step_is_told_whether_it_is_only_to_plan():
+    assert "PLAN_ONLY=${_PLAN_ONLY}" in BUILD["options"]["env"]
+    assert BUILD["substitutions"]["_PLAN_ONLY"] == "false"
+
+
+def test_a_plan_without_a_bucket_for_the_state_is_refused(make):
+    code, said, asked = make("plan", STATE_BUCKET="")
+
+    assert (code, asked) == (2, "")
+    assert "plan: say which bucket keeps the state: STATE_BUCKET=..." in said
+
+
+@pytest.mark.parametrize("missing", ["tfvars", "local"])
+def test_a_plan_for_a_deployment_that_is_not_described_is_refused(make, missing):
+    file = getattr(make, missing)
+    file.unlink()
+
+    code, said, asked = make("plan")
+
+    assert (code, asked) == (2, "")
+    assert f"plan: {file.relative_to(ROOT)} is missing: docs/deploy.md says what stands in it" in said
+
+
+def test_the_smoke_test_asks_the_api_that_terraform_made(make):
+    _, _, asked = make("smoke")
+
+    assert "python -m infra.smoke" in asked
+    assert "PIECEWORK_URL=https://api" in asked
