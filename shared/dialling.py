@@ -16,6 +16,7 @@ import httpx
 
 from shared.addresses import special_kind
 from shared.errors import DomainFailed, Rejected
+from shared.tls import context
 
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
 
@@ -107,7 +108,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     def __init__(self, backend: GuardedBackend) -> None:
         # No limit here: the instance's concurrency is one, and waiting for a slot looks like a slow domain.
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
+            ssl_context=context(),
             max_connections=None,
             max_keepalive_connections=20,
             keepalive_expiry=5.0,
@@ -121,6 +122,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                 request.method,
                 httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
                 headers=request.headers.raw,
+                content=request.stream,
                 extensions=request.extensions,
             )
         )

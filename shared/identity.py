@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 import jwt
 
+from shared.tls import context
+
 CLOCK_SKEW_SECONDS = 30
 CHECKED_MOST = 1000
 # What an issuer that is down, or that publishes something else than keys, makes of reading them.
@@ -78,7 +80,7 @@ class Callers:
 
     async def _fetch(self) -> dict[str, jwt.PyJWK]:
         try:
-            async with httpx.AsyncClient(timeout=10) as client:
+            async with httpx.AsyncClient(timeout=10, verify=context()) as client:
                 document = (await client.get(f"{self._issuer}/.well-known/openid-configuration")).raise_for_status()
                 keys = (await client.get(document.json()["jwks_uri"])).raise_for_status()
                 published = jwt.PyJWKSet.from_dict(keys.json()).keys

@@ -1,9 +1,11 @@
 """loading: heavy modules are imported in a thread. A loop that stands still makes every other item miss its slot."""
 
 import asyncio
+from collections.abc import Sequence
 from importlib import import_module
 
 _loaded: set[str] = set()
+_loading: set[asyncio.Task[None]] = set()
 
 
 async def load(module: str) -> None:
@@ -11,3 +13,16 @@ async def load(module: str) -> None:
     if module not in _loaded:
         await asyncio.to_thread(import_module, module)
         _loaded.add(module)
+
+
+def load_beside(modules: Sequence[str]) -> None:
+    """Begin to load them, one after the other, while the first item waits for the database and its page."""
+
+    async def each() -> None:
+        for module in modules:
+            await load(module)
+
+    task = asyncio.create_task(each())
+    # The loop itself holds tasks weakly.
+    _loading.add(task)
+    task.add_done_callback(_loading.discard)

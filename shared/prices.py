@@ -1,13 +1,12 @@
-"""Prices: what tokens cost, from prices.yaml."""
+"""Prices: what tokens cost, from prices.toml."""
 
+import tomllib
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
 
-import yaml
-
-FILE = Path(__file__).parent / "prices.yaml"
+FILE = Path(__file__).parent / "prices.toml"
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class Price:
 
 @cache
 def prices() -> dict[str, tuple[Price, ...]]:
-    return {model: tuple(Price(**row) for row in rows) for model, rows in yaml.safe_load(FILE.read_text()).items()}
+    return {model: tuple(Price(**row) for row in rows) for model, rows in tomllib.loads(FILE.read_text()).items()}
 
 
 def cost_usd(model: str, tokens_in: int, tokens_out: int, day: date) -> float | None:

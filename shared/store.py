@@ -14,6 +14,7 @@ from shared.errors import Failed, StoreDown
 from shared.items import Claim, ClaimRequest, Ended, Kept
 from shared.manifest import Manifest
 from shared.settings import Settings
+from shared.tls import context
 
 # A statement ends after 8 s by Supabase's own timeout; the rest is for a pooler that is slow to hand out a connection.
 # Giving up earlier would leave leases behind that nobody holds.
@@ -38,6 +39,7 @@ class Store:
         # HTTP/1.1: an idle HTTP/2 connection that the server closed fails the next request.
         self._http = httpx.AsyncClient(
             headers=headers,
+            verify=context(),
             timeout=httpx.Timeout(seconds, connect=5.0),
             limits=httpx.Limits(max_connections=20),
         )

@@ -17,7 +17,7 @@ MAX_BYTES = 5_000_000
 FETCH_SECONDS = 10.0
 
 
-@item_handler(ArticleItem, version=PROMPT_VERSION)
+@item_handler(ArticleItem, version=PROMPT_VERSION, loads=("trafilatura", "google.genai"))
 async def handle(item: ArticleItem, services: Services) -> ArticleRow:
     if item.url_context and not services.memo.get("url_context_failed"):
         return await read_by_model(item, services)

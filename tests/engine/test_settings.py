@@ -44,12 +44,16 @@ def test_a_missing_setting_is_named_with_what_it_is(read, name):
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize("name", GOOD)
+def test_an_empty_setting_is_not_set(read, name):
+    with pytest.raises(BadSettings, match=rf"^{name} is not set: "):
+        read(**{**GOOD, name: ""})
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("SUPABASE_URL", "abc.supabase.co/secret"),
-        ("SUPABASE_SECRET_KEY", ""),
-        ("PROJECT_ID", ""),
         ("FUNCTION_URLS", "https://secret.example"),
         ("FUNCTION_URLS", '["secret"]'),
         ("FUNCTION_URLS", '{"article": {"secret": 1}}'),
