@@ -16,8 +16,11 @@ import yaml
 
 KINDS = ("item", "push", "http")
 CALLERS = ("tasks", "pubsub", "public")
-QUOTA_KEYS = {"requests_per_minute": True, "tokens_per_minute": False, "max_concurrent": False}
+QUOTA_KEYS = {
+    "requests_per_minute": True, "tokens_per_minute": False, "dispatches_per_minute": False, "max_concurrent": False,
+}  # fmt: skip
 QUEUE_NAME = re.compile(r"[A-Za-z0-9-]{1,100}")
+TOPIC_NAME = re.compile(r"(?!goog)[A-Za-z][A-Za-z0-9_-]{2,199}")
 FUNCTION_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 MOST_PER_MINUTE = 30_000
 COUNTED = {
@@ -29,6 +32,13 @@ NULLABLE = {"url_field"}
 WORDS: dict[Any, str] = {str: "a word", list: "a list", dict: "a mapping", bool: "true or false"}
 LEASE_MARGIN_SECONDS = 30
 DISPATCH_DEADLINE_SECONDS = (15, 1800)
+# The longest that Pub/Sub waits for an acknowledgement, and Cloud Run for an answer.
+ACKNOWLEDGED_SECONDS, ANSWERED_SECONDS = 600, 3600
+MOST_CONCURRENT_DISPATCHES, MOST_CONCURRENT_REQUESTS = 5000, 1000
+WHOLE_CPUS = (1, 2, 4, 6, 8)
+MEMORY = re.compile(r"[1-9]\d*(Mi|Gi)")
+SETTING_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+CALLER_OF = {"item": "tasks", "push": "pubsub"}
 
 
 class BadManifest(ValueError):
@@ -41,7 +51,16 @@ def load(root: Path) -> dict[str, Any]:
     defaults = read_yaml(folder / "defaults.yaml")
     quotas = {str(name): quota(str(name), given) for name, given in read_yaml(folder / "quotas.yaml").items()}
     functions = {path.parent.name: function(path, defaults, quotas) for path in sorted(folder.glob("*/function.yaml"))}
+    check_topics(functions)
     return {"functions": functions, "quotas": quotas}
+
+
+def check_topics(functions: dict[str, Any]) -> None:
+    """A topic's messages go to one function."""
+    heard: dict[str, str] = {}
+    for name, one in functions.items():
+        if one["topic"] and (other := heard.setdefault(one["topic"], name)) != name:
+            raise BadManifest(f"functions/{name}/function.yaml: topic {one['topic']!r} is heard by {other} already")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -71,9 +90,21 @@ def quota(name: str, given: Any) -> dict[str, Any]:
             raise BadManifest(f"{where}: {key} is missing")
         if value is not None and not (is_number(value) and value > 0):
             raise BadManifest(f"{where}: {key} must be a number above 0, not {value!r}")
-    if given["requests_per_minute"] > MOST_PER_MINUTE:
-        raise BadManifest(f"{where}: requests_per_minute must be at most {MOST_PER_MINUTE}: no queue is faster")
-    return {"max_concurrent": 40, "tokens_per_minute": None, **given}
+    for problem in too_fast(given):
+        raise BadManifest(f"{where}: {problem}")
+    rate = given["requests_per_minute"]
+    return {"max_concurrent": 40, "tokens_per_minute": None, "dispatches_per_minute": rate, **given}
+
+
+def too_fast(quota: dict[str, Any]) -> Iterator[str]:
+    """Where these limits are more than a queue can do, or than they can be."""
+    for key in ("requests_per_minute", "dispatches_per_minute"):
+        if quota.get(key, 0) > MOST_PER_MINUTE:
+            yield f"{key} must be at most {MOST_PER_MINUTE}: no queue is faster"
+    if quota.get("dispatches_per_minute", MOST_PER_MINUTE) < quota["requests_per_minute"]:
+        yield "dispatches_per_minute must be requests_per_minute or more: a call needs a dispatch"
+    if quota.get("max_concurrent", 0) > MOST_CONCURRENT_DISPATCHES:
+        yield f"max_concurrent must be at most {MOST_CONCURRENT_DISPATCHES}: no queue has more"
 
 
 def function(path: Path, defaults: dict[str, Any], quotas: dict[str, Any]) -> dict[str, Any]:
@@ -125,16 +156,76 @@ def problems(manifest: dict[str, Any], quotas: dict[str, Any]) -> list[str]:
         found.append(f"kind must be one of {', '.join(KINDS)}, not {manifest['kind']!r}")
     if manifest["kind"] == "item":
         found += [f"{key} is missing: an item function needs one" for key in ("quota", "table") if not manifest[key]]
+    found += push_problems(manifest)
     if manifest["quota"] and manifest["quota"] not in quotas:
         found.append(f"quota {manifest['quota']!r} is not in functions/quotas.yaml ({', '.join(quotas)})")
     if manifest["concurrency"] > 1 and manifest["cpu"] < 1:
         found.append("concurrency above 1 needs cpu: 1 or more (a rule of Cloud Run)")
-    if manifest["kind"] == "item" and manifest["timeout_seconds"] > DISPATCH_DEADLINE_SECONDS[1] - 15:
-        found.append("timeout_seconds must stay 15 s below the longest dispatch deadline, 1800")
-    if manifest["work_seconds"] >= manifest["timeout_seconds"]:
-        found.append("work_seconds must leave time for keeping: make it smaller than timeout_seconds")
-    found += [f"callers: {c!r} is not one of {', '.join(CALLERS)}" for c in manifest["callers"] if c not in CALLERS]
+    found += time_problems(manifest)
+    found += instance_problems(manifest)
+    found += setting_problems(manifest)
+    found += caller_problems(manifest)
     return found
+
+
+def time_problems(manifest: dict[str, Any]) -> Iterator[str]:
+    """Nothing may still be at work when whoever called it has stopped waiting: it would be called again meanwhile."""
+    timeout = manifest["timeout_seconds"]
+    if manifest["kind"] == "item" and timeout > DISPATCH_DEADLINE_SECONDS[1] - 15:
+        yield "timeout_seconds must stay 15 s below the longest dispatch deadline, 1800"
+    if manifest["kind"] == "push" and timeout > ACKNOWLEDGED_SECONDS:
+        yield f"timeout_seconds must be at most {ACKNOWLEDGED_SECONDS}: then Pub/Sub sends the message again"
+    if timeout > ANSWERED_SECONDS:
+        yield f"timeout_seconds must be at most {ANSWERED_SECONDS}: then Cloud Run ends a request"
+    if manifest["work_seconds"] >= timeout:
+        yield "work_seconds must leave time for keeping: make it smaller than timeout_seconds"
+    if manifest["schedule"] and len(manifest["schedule"].split()) != 5:
+        yield f"schedule {manifest['schedule']!r} has not the five fields of cron"
+    if manifest["schedule"] and manifest["kind"] == "item" and not manifest["backlog"]:
+        yield "backlog is missing: the schedule of an item function is a run over it"
+
+
+def instance_problems(manifest: dict[str, Any]) -> Iterator[str]:
+    """Rules of Cloud Run."""
+    if manifest["concurrency"] > MOST_CONCURRENT_REQUESTS:
+        yield f"concurrency must be at most {MOST_CONCURRENT_REQUESTS}"
+    if manifest["cpu"] > 1 and manifest["cpu"] not in WHOLE_CPUS:
+        yield f"cpu must be below 1, or one of {', '.join(map(str, WHOLE_CPUS))}"
+    if not MEMORY.fullmatch(manifest["memory"]):
+        yield f"memory must be written as 512Mi or 2Gi, not {manifest['memory']!r}"
+    if manifest["min_instances"] > manifest["max_instances"]:
+        yield "min_instances must not be more than max_instances"
+
+
+def setting_problems(manifest: dict[str, Any]) -> Iterator[str]:
+    names = [*manifest["environment"], *manifest["secrets"]]
+    yield from (f"{n!r} is no name of a setting: capital letters, digits and _" for n in names if not is_setting(n))
+    yield from (f"environment: {n} is one of secrets; keep it out" for n in manifest["secrets"] if names.count(n) > 1)
+
+
+def is_setting(name: Any) -> bool:
+    return isinstance(name, str) and SETTING_NAME.fullmatch(name) is not None
+
+
+def caller_problems(manifest: dict[str, Any]) -> Iterator[str]:
+    callers, kind = manifest["callers"], manifest["kind"]
+    yield from (f"callers: {one!r} is not one of {', '.join(CALLERS)}" for one in callers if one not in CALLERS)
+    needed = CALLER_OF.get(kind)
+    if needed and callers != [needed]:
+        yield f"callers must be [{needed}]: nobody else calls a function of kind {kind}"
+
+
+def push_problems(manifest: dict[str, Any]) -> Iterator[str]:
+    """A push function hears a topic of its own, and its schedule says something there; other kinds hear none."""
+    if manifest["kind"] != "push":
+        yield from (f"{key} is for kind push" for key in ("topic", "order") if manifest[key])
+        return
+    if not manifest["topic"]:
+        yield "topic is missing: a push function needs one"
+    elif not TOPIC_NAME.fullmatch(manifest["topic"]) or manifest["topic"].endswith("-dead"):
+        yield f"topic {manifest['topic']!r}: a name of 3 to 200 letters, digits, - and _ that does not end with -dead"
+    if manifest["schedule"] and not manifest["order"]:
+        yield "order is missing: the schedule of a push function says something"
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from bench.limits.findings import main
 from bench.limits.refusals import daily_quota, minute_quota, random_errors
-from bench.limits.requests import sixty_a_minute, ten_a_second
+from bench.limits.requests import few_need_a_call, sixty_a_minute, slow_pages, ten_a_second
 from bench.limits.tokens import tokens_a_minute
 
 main(
@@ -10,6 +10,8 @@ main(
     {
         "ten_a_second": ten_a_second,
         "sixty_a_minute": sixty_a_minute,
+        "slow_pages": slow_pages,
+        "few_need_a_call": few_need_a_call,
         "tokens_a_minute": tokens_a_minute,
         "minute_quota": minute_quota,
         "daily_quota": daily_quota,

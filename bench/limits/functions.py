@@ -1,6 +1,7 @@
 """functions: a copy of the project whose functions are made for a trial; the engine below them is the real one.
 
 ask, twin   one question to the model each: two functions that share one quota
+read        pretends to fetch for a while, then asks; or finds that there is nothing to ask about
 visit       pretends to fetch: its domain fails for as long as a file is there; no model; "poison" makes a bad row
 visit_bulk  the same from a backlog
 """
@@ -42,6 +43,40 @@ async def handle(item: Question, services: Services) -> Row:
     await services.gemini.ask("Say it again.", item.text, into=Said)
     return Row(said=item.text[:60], instance=os.environ["PORT"])
 """
+READ = """\
+import asyncio
+import os
+
+from pydantic import BaseModel
+
+from shared.errors import Skipped
+from shared.handler import item_handler
+from shared.services import Services
+
+
+class Page(BaseModel):
+    text: str
+    seconds: float = 0.0
+    paywall: bool = False
+
+
+class Said(BaseModel):
+    said: str
+
+
+class Row(BaseModel):
+    said: str
+    instance: str
+
+
+@item_handler(Page, version="1")
+async def handle(item: Page, services: Services) -> Row:
+    await asyncio.sleep(item.seconds)
+    if item.paywall:
+        raise Skipped("paywall", "There is a paywall.")
+    await services.gemini.ask("Say it again.", item.text, into=Said)
+    return Row(said=item.text[:60], instance=os.environ["PORT"])
+"""
 VISIT = """\
 import asyncio
 import os
@@ -73,7 +108,7 @@ async def handle(item: Visit, services: Services) -> Row:
     services.fetched = True
     return Row(said=None if item.url == "poison" else item.url, instance=os.environ["PORT"])
 """
-MAINS = {"ask": ASK, "twin": ASK, "visit": VISIT, "visit_bulk": VISIT}
+MAINS = {"ask": ASK, "twin": ASK, "read": READ, "visit": VISIT, "visit_bulk": VISIT}
 MIGRATION = """\
 create table public.trial_rows (
   item_id uuid primary key,

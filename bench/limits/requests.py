@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,6 +64,72 @@ async def ten_a_second() -> Findings:
             "no second above the limit and its documented burst": figures["most_in_1_s"] <= burst(limit),
             "no 10 seconds above the limit": figures["most_in_10_s"] <= limit * 10,
             "97 % used after the first 5 s": figures["used_after_5_s"] >= 0.97,
+        },
+    )
+
+
+async def slow_pages() -> Findings:
+    """10 a second, of pages that take up to two seconds to come."""
+    limit, items = 10.0, 300
+    pages = [{"text": f"page number {number}", "seconds": (number * 7 % 20) / 10} for number in range(items)]
+    functions = {"read": {"prepares": True}}
+    async with trial(
+        functions, quota={"requests_per_minute": limit * 60, "max_concurrent": 80}, instances=2
+    ) as running:
+        await running.fan_out(pages, "read")
+        ended = await running.until_all_ended(120)
+        times, states = await running.calls(), await running.states()
+    figures: dict[str, Any] = {
+        "limit_per_second": limit,
+        "items": items,
+        "states": states,
+        "calls": len(times),
+        "most_in_1_s": most_in(times, 1),
+        "most_in_10_s": most_in(times, 10),
+        "used_after_5_s": used_between(times, times[0] + SETTLED_SECONDS, times[-1], limit),
+    }
+    return Findings(
+        figures,
+        {
+            "every item ended": ended and states == {"done": items},
+            "one call each": len(times) == items,
+            "no second above the limit and its documented burst": figures["most_in_1_s"] <= burst(limit),
+            "no 10 seconds above the limit": figures["most_in_10_s"] <= limit * 10,
+            "90 % used after the first 5 s": figures["used_after_5_s"] >= 0.9,
+        },
+    )
+
+
+async def few_need_a_call() -> Findings:
+    """60 calls a minute and 1,200 dispatches: nine pages in ten need no call, and wait for nobody else's."""
+    limit, paid, free = 60, 40, 360
+    pages = [{"text": f"page number {number}", "paywall": number % 10 > 0} for number in range(paid + free)]
+    quota = {"requests_per_minute": limit, "dispatches_per_minute": 20 * limit}
+    async with trial({"read": {"prepares": True}}, quota=quota, instances=2) as running:
+        await running.fan_out(pages, "read")
+        started = time.monotonic()
+        all_free = await running.until(lambda states: states.get("skipped", 0) == free, 120)
+        seconds = time.monotonic() - started
+        ended = await running.until_all_ended(120)
+        times, states = await running.calls(), await running.states()
+    figures: dict[str, Any] = {
+        "limit_per_minute": limit,
+        "dispatches_per_minute": 20 * limit,
+        "states": states,
+        "calls": len(times),
+        "seconds_until_the_free_ended": round(seconds, 1),
+        "seconds_of_calls": round(times[-1] - times[0], 1),
+        "used": used_between(times, times[0], times[-1], limit / 60),
+        "most_in_60_s": most_in(times, 60),
+    }
+    return Findings(
+        figures,
+        {
+            "every item ended": ended and all_free and states == {"done": paid, "skipped": free},
+            "one call for each that needs one": len(times) == paid,
+            "the free do not wait for the quota": seconds < free / (limit / 60) / 4,
+            "never more than 60 in 60 s": figures["most_in_60_s"] <= limit,
+            "97 % used": figures["used"] >= 0.97,
         },
     )
 

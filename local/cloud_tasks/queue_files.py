@@ -18,7 +18,7 @@ from local.cloud_tasks.names import check_queue
 from local.cloud_tasks.refusals import Refused
 
 # The tokens concern a quota's workers, not its queue.
-QUOTA_KEYS = {"requests_per_minute", "tokens_per_minute", "max_concurrent"}
+QUOTA_KEYS = {"requests_per_minute", "tokens_per_minute", "dispatches_per_minute", "max_concurrent"}
 QUOTA_CONCURRENT = 40
 _RATE = {"max_dispatches_per_second", "max_concurrent_dispatches"}
 _COUNTS = {"max_attempts", "max_doublings"}
@@ -90,7 +90,8 @@ def _fill_quota(where: str, queue: Message, quota: Mapping[str, Any], retries: R
     _know(where, quota, QUOTA_KEYS)
     if "requests_per_minute" not in quota:
         raise BadQueues(f"{where}: requests_per_minute is missing")
-    rate = _number(f"{where}.requests_per_minute", quota["requests_per_minute"]) / 60
+    key = "dispatches_per_minute" if "dispatches_per_minute" in quota else "requests_per_minute"
+    rate = _number(f"{where}.{key}", quota[key]) / 60
     _set_rate(queue, rate, _whole(f"{where}.max_concurrent", quota.get("max_concurrent", QUOTA_CONCURRENT)))
     retries.write(queue.retry_config)
 
