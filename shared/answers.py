@@ -82,4 +82,4 @@ def _matches(content_type: str, accept: str) -> bool:
     if accept in _HTML:
         return content_type in _HTML
     kind, _, form = accept.partition("/")
-    return content_type == accept or (form == "*" and content_type.startswith(f"{kind}/"))
+    return accept in {content_type, "*/*"} or (form == "*" and content_type.startswith(f"{kind}/"))

@@ -15,11 +15,11 @@ import httpcore
 import httpx
 import tenacity
 
-from shared.answers import REDIRECTS, check_length, check_type, refusal
+from shared.answers import REDIRECTS, check_length, check_type, refusal, retry_after
 from shared.bodies import ACCEPT_ENCODING, BoundedBody
 from shared.dialling import GuardedBackend, GuardedTransport, Resolve, SystemResolver, is_sample
 from shared.errors import DomainFailed, Rejected
-from shared.pages import Page
+from shared.pages import Page, Posted
 from shared.urls import host_of, parse
 
 MAX_REDIRECTS = 5
@@ -82,6 +82,20 @@ class Fetcher:
         except TimeoutError as error:
             raise DomainFailed("timeout", f"{url} took longer than {seconds:g} seconds.") from error
 
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, seconds: float = 10.0) -> Posted:
+        """Send `body` to `url`, as guarded as a fetch is. Redirects are not followed, the answer's body is not read.
+
+        Raises Rejected("bad_input", "blocked_address"), DomainFailed (dns, tls, timeout, connection, ...).
+        """
+        sent = {"User-Agent": self._user_agent, **headers}
+        try:
+            async with asyncio.timeout(seconds):
+                async with aclosing(await self._send(parse(url), sent, method="POST", content=body)) as response:
+                    rest = retry_after(response.headers.get("retry-after", ""), self._now())
+                    return Posted(response.status_code, rest)
+        except TimeoutError as error:
+            raise DomainFailed("timeout", f"{host_of(parse(url))} took longer than {seconds:g} seconds.") from error
+
     async def aclose(self) -> None:
         """Close what is open. A later fetch opens anew."""
         client, self._client = self._client, None
@@ -99,12 +113,14 @@ class Fetcher:
             if str(here) in seen or len(seen) > MAX_REDIRECTS:
                 raise Rejected("redirect_loop", f"{url} redirects in a loop, or more than {MAX_REDIRECTS} times.")
 
-    async def _send(self, url: httpx.URL, headers: Mapping[str, str]) -> httpx.Response:
+    async def _send(
+        self, url: httpx.URL, headers: Mapping[str, str], *, method: str = "GET", content: bytes | None = None
+    ) -> httpx.Response:
         """The response with its body unread. Only connecting is tried a second time: it is free, and safe."""
         client = self._opened()
         # Left to itself httpx decodes the name for this header, and fails on names idna cannot decode.
         named = {"Host": url.netloc.decode("ascii"), **headers}
-        request = client.build_request("GET", self._dialled(url), headers=named)
+        request = client.build_request(method, self._dialled(url), headers=named, content=content)
         try:
             return await _twice()(client.send, request, stream=True)
         except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:

@@ -158,7 +158,7 @@ class Gemini:
         tokens_out = counted(usage, "candidates_token_count", "thoughts_token_count")
         cost = cost_usd(model, tokens_in, tokens_out, self._now().date())
         if cost is None:
-            log.warning("no_price", model=model, hint="add the model to shared/prices.yaml")
+            log.warning("no_price", model=model, hint="add the model to shared/prices.toml")
         return Spent(1, tokens_in, tokens_out, cost or 0.0)
 
     def _renamed(self, error: "APIError", model: str) -> Outcome:

@@ -10,7 +10,7 @@ import asyncio
 import functools
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -25,12 +25,15 @@ from shared.breakers import health
 from shared.errors import Deferred, Failed, Outcome, Overloaded, Rejected, StoreDown, Unchanged
 from shared.identity import Unauthorized
 from shared.items import Claim, ClaimRequest, Ended, Kept
+from shared.loading import load_beside
 from shared.manifest import manifests
 from shared.queue import Delivery
 from shared.services import Engine, Services
 from shared.settings import settings
 from shared.setup import needs_settings
-from shared.telemetry import log, trace_of
+from shared.telemetry import log
+from shared.tracing import Span, span
+from shared.tracing import request as traced
 
 Item = TypeVar("Item", bound=BaseModel)
 Work = Callable[[Item, Services], Awaitable[BaseModel]]
@@ -47,14 +50,14 @@ class Task:
     item_id: UUID
     queue: str
     retry: int
-    trace_id: str
-    traceparent: str
+    traceparent: str | None
 
 
-def item_handler(model: type[Item], *, version: str) -> Callable[[Work[Item]], Handle]:
+def item_handler(model: type[Item], *, version: str, loads: Sequence[str] = ()) -> Callable[[Work[Item]], Handle]:
     """Make `async def work(item, services) -> row` the entry point of its function.
 
-    `version` names the prompt (or the rules) a result was made with: another one makes results anew.
+    `version` names the prompt (or the rules) a result was made with: another one makes results anew. `loads` are
+    modules that are heavy and needed later: a new process begins with them while its first item is being claimed.
     """
 
     def decorate(work: Work[Item]) -> Handle:
@@ -62,7 +65,9 @@ def item_handler(model: type[Item], *, version: str) -> Callable[[Work[Item]], H
 
         @functools.cache
         def engine_of(_loop: asyncio.AbstractEventLoop) -> Engine:
-            return Engine(settings(), manifests().functions[name], version)
+            engine = Engine(settings(), manifests().functions[name], version)
+            load_beside(loads)
+            return engine
 
         @needs_settings(name)
         async def handle(request: Request) -> Response:
@@ -91,7 +96,9 @@ async def answer(request: Request, engine: Engine, model: type[Item], work: Work
         # 4xx would be tried again for ever; there is no item that could be lost.
         log.error("bad_task", function=engine.manifest.name, error=error.detail)
         return PlainTextResponse(f"dropped: {error.detail}")
-    return await follow(task, engine, model, work)
+    name = engine.manifest.name
+    async with traced(f"item {name}", engine.settings, name, parent=task.traceparent) as trace:
+        return await follow(task, trace, engine, model, work)
 
 
 def read_task(request: Request, body: bytes) -> Task:
@@ -99,38 +106,40 @@ def read_task(request: Request, body: bytes) -> Task:
         item_id = UUID(json.loads(body)["item_id"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Rejected("bad_task", 'the body must be {"item_id": "<uuid>"}') from error
-    trace_id, traceparent = trace_of(request.headers.get("traceparent"))
     retry = request.headers.get("x-cloudtasks-taskretrycount", "0")
     return Task(
         item_id,
         request.headers.get("x-cloudtasks-queuename", ""),
         int(retry[:9]) if retry.isdecimal() else 0,
-        trace_id,
-        traceparent,
+        request.headers.get("traceparent"),
     )
 
 
-async def follow(task: Task, engine: Engine, model: type[Item], work: Work[Item]) -> Response:
+async def follow(task: Task, trace: Span, engine: Engine, model: type[Item], work: Work[Item]) -> Response:
     """One delivery from claim to answer. Whatever fails on the way, the queue sends the task again."""
     started = time.monotonic()
     claim = Claim(task.item_id, uuid4(), "unknown")
     ended = kept = None
     try:
-        claim = await engine.claims.submit(ClaimRequest(task.item_id, claim.holder))
+        with span("claim") as claiming:
+            claim = await engine.claims.submit(ClaimRequest(task.item_id, claim.holder))
+            claiming.set(decision=claim.decision, reason=claim.reason, wait_seconds=claim.wait)
         if claim.decision == "run":
             ended = await attempt(claim, engine, model, work)
-            ended, kept = await keep(ended, engine, started)
+            with span("keep", outcome=ended.outcome) as keeping:
+                ended, kept = await keep(ended, engine, started)
+                keeping.set(state=kept.state, accepted=kept.accepted)
         wait = ended.rest_seconds if ended else claim.wait if claim.decision == "rest" else None
         if wait is not None and (kept is None or kept.state == "waiting"):
             at = datetime.now(UTC) + timedelta(seconds=wait)
-            await engine.queue.put(Delivery(task.item_id, engine.manifest, at, task.traceparent))
+            await engine.queue.put(Delivery(task.item_id, engine.manifest, at, trace.traceparent))
     except Failed as error:
         before = ended or Ended(task.item_id, claim.holder, "failed")
         ended, kept = replace(before, outcome="failed", reason=error.reason, error=error.detail), None
     except Exception:  # noqa: BLE001 - whatever it is, the queue is told to come again, in a word
         log.exception("unforeseen", function=engine.manifest.name, item_id=str(task.item_id))
         ended, kept = Ended(task.item_id, claim.holder, "failed", "unforeseen"), None
-    tell(task, claim, ended, kept, engine, time.monotonic() - started)
+    tell(task, trace, claim, ended, kept, engine, time.monotonic() - started)
     outcome = ended.outcome if ended else claim.decision
     again = outcome == "failed" and (kept is None or kept.state == "waiting")
     return PlainTextResponse(outcome, 500 if again else 200)
@@ -239,26 +248,32 @@ async def keep(ended: Ended, engine: Engine, started: float) -> tuple[Ended, Kep
 
 
 def tell(  # noqa: PLR0913
-    task: Task, claim: Claim, ended: Ended | None, kept: Kept | None, engine: Engine, seconds: float
+    task: Task, trace: Span, claim: Claim, ended: Ended | None, kept: Kept | None, engine: Engine, seconds: float
 ) -> None:
-    """One line per delivery."""
+    """One line per delivery, and the same on its span."""
     outcome = ended.outcome if ended else claim.decision
     write = log.warning if outcome in {"failed", "dead", "overloaded"} else log.info
+    told = {
+        "function": engine.manifest.name,
+        "item_id": str(task.item_id),
+        "batch_id": str(claim.batch_id) if claim.batch_id else None,
+        "queue": task.queue,
+        "delivery": task.retry + 1,
+        "attempt": claim.attempt,
+        "outcome": outcome,
+        "state": kept.state if kept else None,
+        "reason": ended.reason if ended else claim.reason,
+        "error": ended.error if ended else None,
+        "seconds": round(seconds, 3),
+        "tokens_in": ended.spent.tokens_in if ended else 0,
+        "tokens_out": ended.spent.tokens_out if ended else 0,
+        "cost_usd": ended.spent.cost_usd if ended else 0.0,
+    }
+    trace.set(**told)
+    if outcome == "failed":
+        trace.fail(str(told["error"] or told["reason"]))
     write(
         "item",
-        **{"logging.googleapis.com/trace": f"projects/{engine.settings.project_id}/traces/{task.trace_id}"},
-        function=engine.manifest.name,
-        item_id=str(task.item_id),
-        batch_id=str(claim.batch_id) if claim.batch_id else None,
-        queue=task.queue,
-        delivery=task.retry + 1,
-        attempt=claim.attempt,
-        outcome=outcome,
-        state=kept.state if kept else None,
-        reason=ended.reason if ended else claim.reason,
-        error=ended.error if ended else None,
-        seconds=round(seconds, 3),
-        tokens_in=ended.spent.tokens_in if ended else 0,
-        tokens_out=ended.spent.tokens_out if ended else 0,
-        cost_usd=ended.spent.cost_usd if ended else 0.0,
+        **{"logging.googleapis.com/trace": f"projects/{engine.settings.project_id}/traces/{trace.trace_id}"},
+        **told,
     )

@@ -32,6 +32,7 @@ class Manifest:
     timeout_seconds: float
     lease_seconds: float
     dispatch_deadline_seconds: float
+    submittable: bool = True
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from shared.channels import channel
 from shared.errors import Failed
 from shared.settings import Settings
+from shared.tracing import current, span
 
 if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherAsyncClient
@@ -32,16 +33,33 @@ class Messages:
         from google.api_core.exceptions import GoogleAPIError  # noqa: PLC0415 - heavy, not for the first answer
         from google.api_core.retry_async import AsyncRetry  # noqa: PLC0415
 
-        topic = f"projects/{self._settings.project_id}/topics/{self._settings.fanout_topic}"
+        topic = self._topic()
         from google.pubsub_v1 import PubsubMessage  # noqa: PLC0415
 
-        body = PubsubMessage(data=json.dumps(message).encode())
         try:
-            await self._publisher().publish(
-                topic=topic, messages=[body], retry=AsyncRetry(timeout=RETRY_SECONDS), timeout=SECONDS
-            )
+            with span("publish", "producer", messaging__destination__name=self._settings.fanout_topic):
+                body = PubsubMessage(data=json.dumps(message).encode(), attributes={"traceparent": current() or ""})
+                await self._publisher().publish(
+                    topic=topic, messages=[body], retry=AsyncRetry(timeout=RETRY_SECONDS), timeout=SECONDS
+                )
         except GoogleAPIError as error:
             raise TopicDown("topic_down", f"Pub/Sub did not take a message for {topic}: {error}") from error
+
+    async def check(self) -> str:
+        """ok, once Pub/Sub has answered for the topic. Raises TopicDown."""
+        from google.api_core.exceptions import GoogleAPIError, PermissionDenied  # noqa: PLC0415
+
+        try:
+            await self._publisher().get_topic(topic=self._topic(), retry=None, timeout=SECONDS)
+        except PermissionDenied:
+            # It answered. Who may publish need not be allowed to look.
+            return "ok"
+        except GoogleAPIError as error:
+            raise TopicDown("topic_down", f"Pub/Sub does not tell of {self._topic()}: {error}") from error
+        return "ok"
+
+    def _topic(self) -> str:
+        return f"projects/{self._settings.project_id}/topics/{self._settings.fanout_topic}"
 
     def _publisher(self) -> "PublisherAsyncClient":
         if self._client is None:

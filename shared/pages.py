@@ -1,7 +1,7 @@
 """Page: what a URL held when it was fetched. A value, so that the reading of pages needs no network code."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,3 +22,11 @@ class Page:
     last_modified: str | None
     fetched_at: datetime
     not_modified: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """How a server answered what was sent to it. `retry_after`: for how long it wants to be left alone."""
+
+    status: int
+    retry_after: timedelta | None

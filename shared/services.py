@@ -24,10 +24,11 @@ from shared.identity import Callers
 from shared.items import Claim, ClaimRequest, Ended, Kept, Spent
 from shared.loading import load
 from shared.manifest import Manifest
-from shared.pages import Page
+from shared.pages import Page, Posted
 from shared.queue import Queue
 from shared.settings import Settings
 from shared.store import RowRefused, Store
+from shared.tracing import span
 
 Value = TypeVar("Value", bound=BaseModel)
 
@@ -120,19 +121,33 @@ class Services:
         Raises Unchanged, and what Fetcher.fetch raises.
         """
         before = self.claim.validators
-        page = await self._engine.fetcher.fetch(
-            url,
-            accept=accept,
-            max_bytes=max_bytes,
-            seconds=seconds,
-            etag=before.get("etag"),
-            last_modified=before.get("last_modified"),
-        )
+        with span("fetch", "client", server__address=self.claim.domain) as fetching:
+            page = await self._engine.fetcher.fetch(
+                url,
+                accept=accept,
+                max_bytes=max_bytes,
+                seconds=seconds,
+                etag=before.get("etag"),
+                last_modified=before.get("last_modified"),
+            )
+            fetching.set(http__response__status_code=page.status, http__response__body__size=len(page.body))
         self.fetched = True
         if page.not_modified and "result_id" in before:
             raise Unchanged(UUID(before["result_id"]))
         self.validators |= {"etag": page.etag, "last_modified": page.last_modified}
         return page
+
+    async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
+        """Send something, guarded as a fetch is. Raises what Fetcher.post raises."""
+        with span("post", "client", server__address=self.claim.domain) as posting:
+            posted = await self._engine.fetcher.post(url, body, headers)
+            posting.set(http__response__status_code=posted.status)
+        self.fetched = True
+        return posted
+
+    async def read(self, function: str, **arguments: Any) -> Any:
+        """What a SQL function tells, for work that needs to know more than its item says. Raises StoreDown."""
+        return await self._engine.store.call(function, **arguments)
 
     def unless_unchanged(self, content_hash: str) -> None:
         """Raises Unchanged when an earlier result was made from the same content: nothing is paid twice."""
@@ -147,6 +162,7 @@ class Services:
         Many inputs may turn out to hold one content: it is paid for once. Whoever gets None has booked the slot of the
         metered call with it. Raises Deferred while another item is at work on the same content.
         """
+        await self.gemini.get_ready()
         claim = await self.gemini.book(content)
         if claim.decision != "known":
             return None
@@ -187,21 +203,35 @@ class Questions:
         """Ask the function's model once; the answer as `into`. Raises what Gemini.ask raises, and Deferred."""
         if self._used:
             raise Failed("second_call", "One dispatch makes at most one metered call: chain a second task instead")
-        await load("google.genai")
-        self._engine.gemini.warm_up()
+        await self.get_ready()
         await self._wait_for_slot()
         seconds = self._services.seconds_left()
         if seconds < LEAST_SECONDS:
             raise Failed("out_of_time", f"{seconds:.0f} s left before the deadline are too few for a metered call")
         self._used = True
         try:
-            return await self._engine.gemini.ask(
-                self._engine.model, instruction, content, into,
-                seconds=seconds - SILENCE_SECONDS, spend=self._services.spend, read_url=read_url, image=image,
-            )  # fmt: skip
+            with span(
+                "ask", "client", gen_ai__operation__name="generate_content", gen_ai__request__model=self._engine.model
+            ) as asking:
+                answer = await self._engine.gemini.ask(
+                    self._engine.model, instruction, content, into,
+                    seconds=seconds - SILENCE_SECONDS, spend=self._services.spend, read_url=read_url, image=image,
+                )  # fmt: skip
+                asking.set(
+                    gen_ai__response__model=answer.model,
+                    gen_ai__usage__input_tokens=answer.tokens_in,
+                    gen_ai__usage__output_tokens=answer.tokens_out,
+                    cost_usd=answer.cost_usd,
+                )
+                return answer
         except Overloaded as error:
             self._engine.rests(time.monotonic() + error.seconds)
             raise
+
+    async def get_ready(self) -> None:
+        """Return once the client is made. In a new process that takes longer than a slot lasts: book after it."""
+        await load("google.genai")
+        self._engine.gemini.warm_up()
 
     async def _wait_for_slot(self) -> None:
         for _ in range(MOST_SLOTS):

@@ -7,14 +7,18 @@ from collections.abc import Sequence
 from local.gemini.images import pictures
 from local.gemini.material import Material, material
 from local.gemini.minilm import MiniLM
+from local.gemini.problems import bad_request
 from local.gemini.reading import Reading
 from local.gemini.schema import Schema
+from local.gemini.seen import wanted_kinds
 from local.gemini.steer import count
 from local.gemini.subject import Subject
 from local.gemini.url_context import URL
+from local.gemini.vision.eyes import Element, Eyes, UnreadablePicture
 from local.gemini.walk import fill
 from local.gemini.wire import ENUM_TYPE, JSON_TYPE, Call
 
+UNREADABLE = "Unable to process input image. Please retry or report in https://developers.generativeai.google/guide/troubleshooting"
 NOTHING = "The prompt holds no text to work on."
 _QUESTION = re.compile(r"[^.!?\n]{8,300}\?")
 _MOST_COMPARED = 80
@@ -30,15 +34,29 @@ _DEFAULT_SCHEMA = {
 }
 
 
-def answer(call: Call, pages: Sequence[str], minilm: MiniLM) -> str:
-    """`pages` are texts that url_context retrieved; they then are what the answer is about."""
+def answer(call: Call, pages: Sequence[str], minilm: MiniLM, seen: Sequence[Element] = ()) -> str:
+    """`pages` are texts that url_context retrieved; they then are what the answer is about. `seen`: by looked()."""
     source = _source(call, pages)
     reading = Reading(source.text, source.title)
-    subject = Subject(reading, minilm.closest, pictures=pictures(call.media))
+    subject = Subject(reading, minilm.closest, pictures=pictures(call.media), seen=tuple(seen))
     if call.schema is None and call.mime_type != JSON_TYPE:
         return _plain(source.instruction, subject, minilm)
     value = fill(Schema.read(call.schema or _DEFAULT_SCHEMA), subject).value
     return str(value) if call.mime_type == ENUM_TYPE else json.dumps(value, ensure_ascii=False)
+
+
+def wanted(call: Call) -> frozenset[str]:
+    """The kinds of things that someone must look for in the pictures before this can be answered."""
+    has_images = any(each.is_image for each in call.media)
+    return wanted_kinds(Schema.read(call.schema)) if has_images and call.schema else frozenset()
+
+
+def looked(call: Call, eyes: Eyes) -> list[Element]:
+    """What the answer has to know of the pictures. Raises Problem (400) for one that cannot be decoded."""
+    try:
+        return [each for media in call.media if media.is_image for each in eyes.look(media.data, wanted(call))]
+    except UnreadablePicture as error:
+        raise bad_request(UNREADABLE) from error
 
 
 def _source(call: Call, pages: Sequence[str]) -> Material:

@@ -1,5 +1,6 @@
-"""What can be measured of an image without a model: its format and size, from its first bytes."""
+"""What can be measured of an image without a model: its format, size and price, from its first bytes."""
 
+import math
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +25,33 @@ class Picture:
 
 def pictures(media: Sequence[Media]) -> tuple[Picture, ...]:
     """What is known of every image of a request; other media are left out."""
-    return tuple(_picture(each.data) for each in media if each.mime_type.startswith("image/"))
+    return tuple(_picture(each.data) for each in media if each.is_image)
+
+
+# Gemini 3 gives a picture as many tokens as it is told, whatever its size; ai.google.dev, "Media resolution".
+_TOKENS = {"LOW": 280, "MEDIUM": 560, "HIGH": 1120, "ULTRA_HIGH": 2240}
+# Gemini 2 cuts it into tiles; ai.google.dev, "Image understanding".
+TOKENS_PER_TILE = 258
+_ONE_TILE = 384
+_SMALLEST_TILE, _LARGEST_TILE = 256, 768
+
+
+def image_tokens(model: str, media: Sequence[Media]) -> int:
+    """What the pictures of a request cost."""
+    return sum(_tokens(model, each.resolution, _picture(each.data)) for each in media if each.is_image)
+
+
+def _tokens(model: str, resolution: str, picture: Picture) -> int:
+    if model.startswith("gemini-2"):
+        return TOKENS_PER_TILE * (1 if resolution == "LOW" else _tiles(picture))
+    return _TOKENS.get(resolution, _TOKENS["HIGH"])
+
+
+def _tiles(picture: Picture) -> int:
+    if max(picture.width, picture.height) <= _ONE_TILE:
+        return 1
+    side = min(max(int(min(picture.width, picture.height) / 1.5), _SMALLEST_TILE), _LARGEST_TILE)
+    return math.ceil(picture.width / side) * math.ceil(picture.height / side)
 
 
 def _picture(data: bytes) -> Picture:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from local.gemini.choose import has_kind
 from local.gemini.schema import Schema
+from local.gemini.seen import has_boxes, kinds_in
 from local.gemini.steer import asked, count, words_of
 from local.gemini.subject import Subject
 
@@ -21,12 +22,14 @@ _KINDS = {
     "date": r"dates?|timeline",
     "event": r"events",
 }
-# Lists of what only eyes could find. They stay empty until a model that looks is plugged in here.
+# Lists of what only eyes could find: without boxes nothing was looked for, and they stay empty.
 _SEEN = re.compile(r"\b(?:box(?:es)?|faces?|objects?|zones?|regions?|detections?|polygons?|bounding|logos?)\b")
 
 
 def subjects(schema: Schema, subject: Subject) -> list[Subject]:
     """One subject per item, the best first."""
+    if subject.pictures and has_boxes(schema):
+        return [subject.of_element(each) for each in subject.seen if each.kind in kinds_in(schema)]
     if subject.label and not subject.reading.text:
         return []
     text = " ".join([*words_of(schema.name), schema.description.lower()])

@@ -8,19 +8,20 @@ from secrets import token_urlsafe
 from local.gemini.models import OFFLINE
 from local.gemini.problems import JSON
 
-TOKENS_PER_IMAGE = 258
 _HARMS = ("HARM_CATEGORY_HATE_SPEECH", "HARM_CATEGORY_DANGEROUS_CONTENT", "HARM_CATEGORY_HARASSMENT")
 
 
 @dataclass(frozen=True)
 class Usage:
+    """Tokens: of texts, of pictures, of pages that were retrieved."""
+
     text: int
     images: int = 0
     pages: int = 0
 
     @property
     def prompt(self) -> int:
-        return self.text + self.images * TOKENS_PER_IMAGE
+        return self.text + self.images
 
     def counted(self, candidates: int) -> JSON:
         usage: JSON = {"promptTokenCount": self.prompt, "candidatesTokenCount": candidates}
@@ -32,7 +33,7 @@ class Usage:
 
     def details(self) -> list[JSON]:
         text = [{"modality": "TEXT", "tokenCount": self.text}] if self.text or not self.images else []
-        image = [{"modality": "IMAGE", "tokenCount": self.images * TOKENS_PER_IMAGE}] if self.images else []
+        image = [{"modality": "IMAGE", "tokenCount": self.images}] if self.images else []
         return [*text, *image]
 
 

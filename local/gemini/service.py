@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from local.gemini.answer import answer
+from local.gemini.answer import answer, looked, wanted
 from local.gemini.faults import Faults, Rule
+from local.gemini.images import image_tokens
 from local.gemini.limiter import Limiter
 from local.gemini.minilm import MiniLM
 from local.gemini.minilm_onnx import WIDTH
@@ -22,6 +23,7 @@ from local.gemini.replies import Reply, Usage, bent
 from local.gemini.schema import fingerprint
 from local.gemini.stats import Stats
 from local.gemini.url_context import Pages, Retrieved, readable, urls_in
+from local.gemini.vision.eyes import Element, Eyes
 from local.gemini.wire import Call, content_text, get, read_call
 
 T = TypeVar("T")
@@ -61,13 +63,16 @@ class Service:
         self.limiter = Limiter(options.clock, options.requests_per_minute, options.tokens_per_minute)
         self._minilm = MiniLM(options.cache)
         self._pages = Pages(options.site)
-        self._lean: dict[str, str] = {}
+        self._lean: dict[str, asyncio.Task[str]] = {}
         # One thread: the other cores belong to what is being tested, and models load once without locks.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="compute")
+        # Looking takes a second a picture: texts, of a few milliseconds each, do not queue behind it.
+        self._eyes, self._sight = Eyes(), ThreadPoolExecutor(1, thread_name_prefix="eyes")
 
     async def close(self) -> None:
         await self._pages.close()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        for thread in (self._thread, self._sight):
+            thread.shutdown(wait=False, cancel_futures=True)
 
     async def generate(self, model: str, body: Any) -> Reply:
         """Raises Problem, or Dropped where a fault says so."""
@@ -114,7 +119,7 @@ class Service:
             await self._options.sleep(max(0.0, self._options.latency + swing))
 
     async def _counted(self, call: Call) -> Usage:
-        images = sum(1 for each in call.media if each.mime_type.startswith("image/"))
+        images = image_tokens(call.model, call.media)
         if self._options.lean:
             return Usage((len(call.system) + len(call.prompt)) // 4, images)
         text = await self._compute(lambda: self._count(call.system) + self._count(call.prompt))
@@ -125,12 +130,18 @@ class Service:
             return await self._leanly(call, usage)
         urls = urls_in(call.texts) if call.reads_urls else []
         retrieved = await asyncio.gather(*(self._pages.retrieve(url) for url in urls))
-        return await self._compute(lambda: self._computed(call, usage, retrieved))
+        seen = await self._looked(call)
+        return await self._compute(lambda: self._computed(call, usage, retrieved, seen))
 
-    def _computed(self, call: Call, usage: Usage, retrieved: list[Retrieved]) -> Reply:
+    async def _looked(self, call: Call) -> list[Element]:
+        if not wanted(call):
+            return []
+        return await asyncio.get_running_loop().run_in_executor(self._sight, looked, call, self._eyes)
+
+    def _computed(self, call: Call, usage: Usage, retrieved: list[Retrieved], seen: list[Element]) -> Reply:
         pages = [readable(page.html) for page in retrieved if page.html]
         usage = Usage(usage.text, usage.images, sum(map(self._count, pages)))
-        text = answer(call, pages, self._minilm)
+        text = answer(call, pages, self._minilm, seen)
         kept = self._minilm.head(text, call.max_output_tokens) if call.max_output_tokens else text
         finish = "STOP" if kept == text else "MAX_TOKENS"
         urls = tuple(page.metadata() for page in retrieved)
@@ -140,8 +151,18 @@ class Service:
         """The first answer to a schema serves all that follow: for benches of what calls this server."""
         key = fingerprint(call.schema)
         if key not in self._lean:
-            self._lean[key] = await self._compute(lambda: answer(call, [], self._minilm))
-        return Reply(call.model, self._lean[key], usage, len(self._lean[key]) // 4)
+            # A task, so that many who come at once wait for one answer.
+            self._lean[key] = asyncio.create_task(self._first(call))
+        try:
+            text = await asyncio.shield(self._lean[key])
+        except Exception:  # a client that went away is none
+            self._lean.pop(key, None)
+            raise
+        return Reply(call.model, text, usage, len(text) // 4)
+
+    async def _first(self, call: Call) -> str:
+        seen = await self._looked(call)
+        return await self._compute(lambda: answer(call, [], self._minilm, seen))
 
     def _count(self, text: str) -> int:
         return len(text) // 4 if self._options.lean else self._minilm.count(text)

@@ -1,4 +1,4 @@
-"""What one value of an answer is about: a whole text, or one thing in it."""
+"""What one value of an answer is about: a whole text, one thing in it, or one in a picture."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from local.gemini.entities import Entity
 from local.gemini.images import Picture
 from local.gemini.reading import Reading
+from local.gemini.vision.eyes import Element
 
 # (texts, labels) -> (number of the label nearest in meaning, cosine)
 Closest = Callable[[Sequence[str], Sequence[str]], tuple[int, float]]
@@ -21,6 +22,8 @@ class Subject:
     kind: str = ""
     mentions: int = 0
     pictures: tuple[Picture, ...] = ()
+    seen: tuple[Element, ...] = ()  # all that was seen in the pictures
+    element: Element | None = None  # the one seen thing that it is about
 
     @property
     def is_empty(self) -> bool:
@@ -29,6 +32,9 @@ class Subject:
     def of_entity(self, entity: Entity) -> "Subject":
         near = next((each for each in self.reading.sentences if entity.name in each), "")
         return Subject(self.reading.part(near), self.closest, entity.name, entity.type, entity.mentions)
+
+    def of_element(self, element: Element) -> "Subject":
+        return Subject(self.reading.part(element.text), self.closest, element.text, element.kind, element=element)
 
     def of_text(self, text: str) -> "Subject":
         return Subject(self.reading.part(text), self.closest, label=text)

@@ -9,9 +9,11 @@ from local.gemini.choose import chosen
 from local.gemini.lists import subjects
 from local.gemini.problems import bad_request
 from local.gemini.schema import Schema
+from local.gemini.seen import field_of
 from local.gemini.sentences import clipped
 from local.gemini.steer import NUMBERS, STRINGS, asked, steered
 from local.gemini.subject import Subject
+from local.gemini.vision.eyes import Element
 
 _MOST_RECURSION = 2
 _NOTHING = "Nothing to say: the prompt held no text."
@@ -33,6 +35,22 @@ class Filled:
 
 def fill(schema: Schema, subject: Subject) -> Filled:
     """Raises Problem (400) for a schema that no finite value satisfies."""
+    return _seen(schema, subject, subject.element) if subject.element else _told(schema, subject)
+
+
+def _seen(schema: Schema, subject: Subject, element: Element) -> Filled:
+    """A thing in a picture, or a field of it."""
+    if schema.branches:
+        filled = fill(schema.branches[0], subject)
+    elif schema.kinds == ("object",):
+        filled = _object(schema, subject)
+    else:
+        filled = Filled(*field_of(element, schema))
+    return Filled(None, known=False) if schema.nullable and not filled.known else filled
+
+
+def _told(schema: Schema, subject: Subject) -> Filled:
+    """What a text tells."""
     if schema.is_null:
         return Filled(None, known=True)
     if schema.nullable and schema.recursion > _MOST_RECURSION:

@@ -15,6 +15,11 @@ JSON_TYPE, ENUM_TYPE = "application/json", "text/x.enum"
 class Media:
     mime_type: str
     data: bytes
+    resolution: str = ""  # "LOW", "MEDIUM", "HIGH", "ULTRA_HIGH", where the request says
+
+    @property
+    def is_image(self) -> bool:
+        return self.mime_type.startswith("image/")
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ def read_call(model: str, body: Any) -> Call:
         model=model,
         system="\n".join(_texts(_parts(get(request, "systemInstruction") or {}))),
         texts=tuple(_texts(parts)),
-        media=tuple(_media(parts)),
+        media=tuple(_media(parts, _level(get(config, "mediaResolution")))),
         mime_type=str(get(config, "responseMimeType") or "text/plain"),
         schema=_schema(config),
         max_output_tokens=_tokens(get(config, "maxOutputTokens")),
@@ -109,9 +114,22 @@ def _texts(parts: Sequence[Mapping[str, Any]]) -> list[str]:
     return [str(part["text"]) for part in parts if part.get("text")]
 
 
-def _media(parts: Sequence[Mapping[str, Any]]) -> list[Media]:
-    blobs = [_mapping(blob, "inlineData") for part in parts if (blob := get(part, "inlineData"))]
-    return [Media(str(get(blob, "mimeType") or ""), _bytes(str(blob.get("data", "")))) for blob in blobs]
+def _media(parts: Sequence[Mapping[str, Any]], level: str) -> list[Media]:
+    """A part's own resolution goes before the request's."""
+    found = [(part, _mapping(blob, "inlineData")) for part in parts if (blob := get(part, "inlineData"))]
+    return [
+        Media(str(get(blob, "mimeType") or ""), _bytes(str(blob.get("data", ""))), _part_level(part) or level)
+        for part, blob in found
+    ]
+
+
+def _part_level(part: Mapping[str, Any]) -> str:
+    return _level(get(_mapping(get(part, "mediaResolution") or {}, "mediaResolution"), "level"))
+
+
+def _level(value: Any) -> str:
+    level = str(value or "").removeprefix("MEDIA_RESOLUTION_")
+    return "" if level == "UNSPECIFIED" else level
 
 
 def _bytes(text: str) -> bytes:

@@ -91,6 +91,7 @@ declare
   quiet interval := make_interval(secs => quiet_seconds);
 begin
   perform public.forget_breakers(moment);
+  perform public.fold_tallies_v1();
   return query
   with drain as materialized (
     select q.name, moment - case when q.name = any (empty_quotas) then quiet else greatest(quiet, interval '10 minutes',
@@ -105,7 +106,8 @@ begin
        select i.id from public.items i
        where i.batch_id = b.id and i.state = 'waiting' and i.queued_at is null and i.created_at < moment - quiet
        limit most) found
-     where b.state <> 'cancelled' and coalesce(b.fanned_at, b.created_at) < moment - quiet
+     where b.finished_at is null and b.state in ('accepting', 'open') and b.priority = 'normal'
+       and coalesce(b.fanned_at, b.created_at) < moment - quiet
      limit most)
     union all
     (select found.id from drain d cross join lateral (

@@ -114,6 +114,13 @@ begin
     -- Somebody else's lease is not touched by a delivery that comes twice; a renewal that must rest gives its own back.
     and (p.decision <> 'rest' or i.state = 'waiting' or i.holder = p.holder);
 
+  if exists (select from unnest(plan) p where p.decision in ('cached', 'dead', 'cancelled')) then
+    perform public.close_batches(array(
+      select i.batch_id from unnest(plan) p join public.items i on i.id = p.item_id
+      where p.decision in ('cached', 'dead', 'cancelled')
+    ));
+  end if;
+
   -- What is made from a known result is none for others, or it would never grow old.
   update public.items i set content_key = null
   from unnest(plan) p where i.id = p.item_id and p.decision = 'known';
@@ -177,7 +184,7 @@ begin
       select u.place::integer as place, (u.body ->> 'item_id')::uuid as item_id, (u.body ->> 'holder')::uuid as holder,
         i.id, i.state, i.holder as held_by, i.leased_until, i.not_before, i.attempts, i.fresh, i.domain, i.input_key,
         i.created_at, case when i.holder = (u.body ->> 'holder')::uuid then i.content_key end as content_key,
-        b.state as batch_state, public.fingerprint(function_name, i.input_key, variant) as fingerprint
+        b.state as batch_state, b.deadline, public.fingerprint(function_name, i.input_key, variant) as fingerprint
       from unnest(claims) with ordinality as u (body, place)
       left join public.items i on i.id = (u.body ->> 'item_id')::uuid
       left join public.batches b on b.id = i.batch_id
@@ -222,9 +229,11 @@ begin
         select * from (values
           (1, k.id is null, 'unknown', 'unknown_item', 0.0),
           (2, k.state in ('done', 'skipped', 'dead', 'cancelled'), 'done', k.state, 0.0),
-          (3, k.batch_state = 'cancelled', 'cancelled', 'cancelled', 0.0),
-          (4, k.state = 'running' and k.leased_until > moment and k.held_by is distinct from k.holder, 'rest', 'leased',
+          -- Also in a batch that was stopped: what runs ends by itself, and what it paid for is kept.
+          (3, k.state = 'running' and k.leased_until > moment and k.held_by is distinct from k.holder, 'rest', 'leased',
             extract(epoch from k.leased_until - moment)::double precision),
+          (4, k.batch_state in ('cancelling', 'cancelled'), 'cancelled', 'cancelled', 0.0),
+          (4, k.batch_state in ('expiring', 'expired') or k.deadline <= moment, 'cancelled', 'expired', 0.0),
           (5, k.state = 'waiting' and k.not_before > moment + make_interval(secs => patience_seconds), 'rest', 'too_early',
             extract(epoch from k.not_before - moment)::double precision),
           (6, cached.result_id is not null and k.held_by is distinct from k.holder, 'cached', 'cached', 0.0),

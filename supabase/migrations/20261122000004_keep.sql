@@ -57,6 +57,10 @@ begin
   perform public.keep_items(news, winners, max_attempts, moment);
   perform public.keep_pace(news, quota_name, reserve_tokens, moment);
   perform public.keep_breakers(told, news, moment);
+  perform public.close_batches(array(
+    select i.batch_id from unnest(told) k join public.items i on i.id = k.item_id
+    where i.state not in ('waiting', 'running')
+  ));
 
   return query
   select k.item_id, k.holder, k.holder = any (winners), i.state, i.attempts

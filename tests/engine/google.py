@@ -82,10 +82,14 @@ class Topic:
 
     def messages(self) -> list[dict[str, Any]]:
         """What was published since the last look."""
+        return [json.loads(message.data) for message in self.received()]
+
+    def received(self) -> list[Any]:
+        """The same with attributes."""
         found = []
         while received := self._pull():
             self._subscriber.acknowledge(subscription=self._name, ack_ids=[one.ack_id for one in received])
-            found += [json.loads(one.message.data) for one in received]
+            found += [one.message for one in received]
         return found
 
     def _pull(self) -> Any:

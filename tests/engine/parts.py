@@ -34,7 +34,10 @@ from tests.engine.running import free_port, program, served
 pytest_plugins = ["tests.engine.items"]
 
 DATABASE = "engine"
-KEPT_TABLES = "api_keys, batches, quotas, breakers, items, attempts, news_urls, article_summaries, probe_rows"
+KEPT_TABLES = (
+    "api_keys, batches, quotas, breakers, items, attempts, news_urls, article_summaries, posters, poster_analyses, "
+    "audit, rate_buckets, address_misses, webhook_deliveries, probe_rows"
+)
 MODEL_KEY = "model-key-5d1f3b7a"
 
 
