@@ -3,7 +3,18 @@
 import subprocess
 import sys
 
-BENCHES = ("sql", "handler", "cold_start", "fanout", "cloud_tasks_alone", "extraction", "limits")
+BENCHES = (
+    "sql",
+    "handler",
+    "cold_start",
+    "fanout",
+    "cloud_tasks_alone",
+    "extraction",
+    "poster_compute",
+    "poster_geometry",
+    "posters_truth",
+    "limits",
+)
 
 
 def main() -> None:

@@ -34,6 +34,12 @@ class Manifest:
     dispatch_deadline_seconds: float
     submittable: bool = True
 
+    def patience(self, *, ready: bool) -> float:
+        """How far off the slot of a claim may be. Work that prepares is let in while half of its patience would do."""
+        if ready:
+            return self.ready_patience_seconds
+        return self.ready_patience_seconds / 2 if self.prepares else self.patience_seconds
+
 
 @dataclass(frozen=True)
 class Manifests:

@@ -156,14 +156,15 @@ class Services:
             raise Unchanged(UUID(before["result_id"]))
         self.validators["content_hash"] = content_hash
 
-    async def known(self, content: str) -> Mapping[str, Any] | None:
-        """An earlier row of this function, made from the same content (a hash), version and model; None: there is none.
+    async def known(self, content: str, *, version: str) -> Mapping[str, Any] | None:
+        """An earlier row of this function whose model was asked the same; None: there is none.
 
-        Many inputs may turn out to hold one content: it is paid for once. Whoever gets None has booked the slot of the
-        metered call with it. Raises Deferred while another item is at work on the same content.
+        Many inputs may turn out to hold one content (a hash of it), and `version` names what is asked about it: that
+        is paid for once. Whoever gets None has booked the slot of the metered call with it. Raises Deferred while
+        another item is at work on the same content.
         """
         await self.gemini.get_ready()
-        claim = await self.gemini.book(content)
+        claim = await self.gemini.book(f"{version}/{self._engine.model}/{content}")
         if claim.decision != "known":
             return None
         rows = await self._engine.store.select(self._engine.manifest.table or "", item_id=claim.validators["result_id"])

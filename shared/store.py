@@ -150,7 +150,7 @@ class Store:
             variant=variant,
             reserve_tokens=manifest.reserve_tokens,
             lease_seconds=manifest.lease_seconds,
-            patience_seconds=manifest.ready_patience_seconds if ready else manifest.patience_seconds,
+            patience_seconds=manifest.patience(ready=ready),
             max_attempts=manifest.max_attempts,
             cache_seconds=manifest.cache_days * 86400,
             books=ready or not manifest.prepares,

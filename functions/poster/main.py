@@ -33,7 +33,7 @@ async def handle(item: PosterItem, services: Services) -> PosterRow:
 async def look(picture: "Picture", services: Services) -> Sight:
     """What is on the poster: what the model said of the same image before, or what it says now."""
     image = Image(await for_model(picture), "image/jpeg")  # before a slot is booked: the call leaves in time
-    row = await services.known(picture.sha256)
+    row = await services.known(picture.sha256, version=PROMPT_VERSION)
     if row is not None:
         return sight_again(row)
     return sight_of(await services.gemini.ask(PROMPT, QUESTION, into=Vision, image=image))

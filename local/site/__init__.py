@@ -1,4 +1,4 @@
-"""The sample web: every host of the sample job, played by one server that goes by the Host header.
+"""The sample web: every host of the sample job, played by one server that goes by the Host header; posters too.
 
     samples/articles/*.md ──> articles ──> layouts ──> pages ─┐
     samples/site.yaml ─────> answers, hostile ────────────────┴─> samples.read_web ──> app ──> server

@@ -27,12 +27,13 @@ def article_page(article: Article, site: str, layouts: Path) -> Answer:
     return answer
 
 
-def file(path: Path, code: int = 200) -> Answer:
+def file(path: Path, code: int = 200, media_type: str | None = None) -> Answer:
+    """`media_type`: what it is called, whatever it is."""
     content = path.read_bytes()
-    media_type, _ = mimetypes.guess_type(path.name)
+    called = media_type or mimetypes.guess_type(path.name)[0]
 
     async def answer(_request: Request) -> Response:
-        return Response(content, code, media_type=media_type)
+        return Response(content, code, media_type=called)
 
     return answer
 

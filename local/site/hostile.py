@@ -4,7 +4,9 @@ import asyncio
 import socket
 import struct
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from itertools import chain, repeat
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -15,6 +17,7 @@ from local.site.answers import Answer
 OPENING = b"<!DOCTYPE html><html><head><title>Archive</title></head><body><p>"
 FILLER = b"and so it went on, page after page, " * 1820
 MEGABYTE = b" " * 1_000_000
+COMMENT_LENGTH = 65_535  # the most that a JPEG's segment can say of itself
 
 
 def gzip_bomb(megabytes: int) -> Answer:
@@ -63,12 +66,25 @@ def filler(length: int | None) -> Iterator[bytes]:
         chunk = FILLER
 
 
-async def in_turn(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
+async def in_turn(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
     """Let other visitors have the loop between two chunks: a fast reader would keep it otherwise."""
     for chunk in chunks:
         if chunk:
             yield chunk
         await asyncio.sleep(0)
+
+
+def swollen_jpeg(path: Path, megabytes: int) -> Answer:
+    """A sound picture behind that many megabytes of comments. Chunked: its length is known at its end."""
+    picture = path.read_bytes()
+    comment = b"\xff\xfe" + COMMENT_LENGTH.to_bytes(2, "big") + bytes(COMMENT_LENGTH - 2)
+    count = megabytes * 1_000_000 // len(comment)
+
+    async def answer(_request: Request) -> Response:
+        chunks = chain([picture[:2]], repeat(comment, count), [picture[2:]])
+        return StreamingResponse(in_turn(chunks), media_type="image/jpeg")
+
+    return answer
 
 
 def drip() -> Answer:

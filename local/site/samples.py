@@ -1,5 +1,6 @@
 """The samples folder, read: which address gives which answer, and what the sample job expects."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from local.site.answers import Answer, article_page, file, hesitate, redirect, s
 from local.site.articles import read_articles
 
 Address = tuple[str, str]
+
+POSTERS_HOST = "posters.test"
+PICTURES = frozenset({".jpg", ".png", ".gif", ".webp"})
 
 HOSTILE: dict[str, Callable[..., Answer]] = {
     "gzip_bomb": hostile.gzip_bomb,
@@ -36,16 +40,23 @@ def read_web(samples: Path) -> dict[Address, Answer]:
         address_of(article.url): article_page(article, site["hosts"][address_of(article.url)[0]], samples / "layouts")
         for article in read_articles(samples / "articles")
     }
+    web |= {(POSTERS_HOST, f"/{picture.name}"): file(picture) for picture in pictures_in(samples / "posters")}
     for url, wanted in site["pages"].items():
-        web[address_of(url)] = make_answer(wanted, web.get(address_of(url)), samples / "pages")
+        web[address_of(url)] = make_answer(wanted, web.get(address_of(url)), samples)
     return web
 
 
-def make_answer(wanted: dict[str, Any], article: Answer | None, pages: Path) -> Answer:
+def pictures_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.glob("*") if path.suffix in PICTURES)
+
+
+def make_answer(wanted: dict[str, Any], article: Answer | None, samples: Path) -> Answer:
     """`wanted` is an entry of site.yaml; `article` is what articles/ has at the same address."""
     match wanted:
         case {"answer": "file", "name": name, **arguments}:
-            return file(pages / name, **arguments)
+            return file(samples / "pages" / name, **arguments)
+        case {"answer": "swollen_jpeg", "name": name, **arguments}:
+            return hostile.swollen_jpeg(samples / "posters" / name, **arguments)
         case {"answer": "status", **arguments}:
             return status(**arguments)
         case {"answer": "redirect", **arguments}:
@@ -76,7 +87,13 @@ def read_job(path: Path) -> list[Line]:
     return lines
 
 
-def read_expected(path: Path) -> dict[str, dict[str, str]]:
-    """Per address of urls.txt: state, shows, and where they apply reason and duplicate_of."""
-    expected: dict[str, dict[str, str]] = yaml.safe_load(path.read_text("utf-8"))
+def read_posters(path: Path) -> list[Line]:
+    """The addresses of posters.jsonl, headed by their content id."""
+    posters = [json.loads(text) for text in path.read_text("utf-8").splitlines()]
+    return [Line(poster["content_id"], poster["url"]) for poster in posters]
+
+
+def read_expected(path: Path) -> dict[str, dict[str, Any]]:
+    """Per address of urls.txt, or content id of posters.jsonl: state, shows, and more where it applies."""
+    expected: dict[str, dict[str, Any]] = yaml.safe_load(path.read_text("utf-8"))
     return expected

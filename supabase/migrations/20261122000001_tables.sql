@@ -49,6 +49,8 @@ create table public.quotas (
   name text primary key,
   requests_per_minute double precision not null check (requests_per_minute > 0),
   tokens_per_minute double precision check (tokens_per_minute > 0),
+  -- How fast its queue hands out tasks; null: as fast as requests.
+  dispatches_per_minute double precision check (dispatches_per_minute > 0),
   max_concurrent integer not null default 40 check (max_concurrent > 0),
   -- When the next request, and the next token, may go out; see pace in claim_v1.
   request_slot timestamptz not null default '-infinity',

@@ -2,19 +2,23 @@
 
 create function public.sync_quotas_v1(quotas jsonb[]) returns void
 language sql as $$
-  insert into public.quotas as q (name, requests_per_minute, tokens_per_minute, max_concurrent)
-  select w.name, w.requests_per_minute, w.tokens_per_minute, coalesce(w.max_concurrent, 40)
+  insert into public.quotas as q (
+    name, requests_per_minute, tokens_per_minute, dispatches_per_minute, max_concurrent
+  )
+  select w.name, w.requests_per_minute, w.tokens_per_minute, w.dispatches_per_minute, coalesce(w.max_concurrent, 40)
   from unnest(sync_quotas_v1.quotas) as u (quota),
     jsonb_to_record(u.quota) as w (
-      name text, requests_per_minute double precision, tokens_per_minute double precision, max_concurrent integer
+      name text, requests_per_minute double precision, tokens_per_minute double precision,
+      dispatches_per_minute double precision, max_concurrent integer
     )
   order by w.name
   on conflict (name) do update set
     requests_per_minute = excluded.requests_per_minute,
     tokens_per_minute = excluded.tokens_per_minute,
+    dispatches_per_minute = excluded.dispatches_per_minute,
     max_concurrent = excluded.max_concurrent
-  where (q.requests_per_minute, q.tokens_per_minute, q.max_concurrent)
-    is distinct from (excluded.requests_per_minute, excluded.tokens_per_minute, excluded.max_concurrent)
+  where (q.requests_per_minute, q.tokens_per_minute, q.dispatches_per_minute, q.max_concurrent) is distinct from
+    (excluded.requests_per_minute, excluded.tokens_per_minute, excluded.dispatches_per_minute, excluded.max_concurrent)
 $$;
 comment on function public.sync_quotas_v1 is 'Writes the limits of functions/quotas.yaml; the pace of a quota is left as it is.';
 

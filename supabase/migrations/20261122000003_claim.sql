@@ -81,7 +81,7 @@ declare
 begin
   perform from public.items i where i.id = any (ids || public.alike(ids)) order by i.id for update;
   if exists (select from unnest(claims) c where c ? 'content') then
-    perform public.claim_content(claims, function_name, quota_name, variant);
+    perform public.claim_content(claims, function_name, quota_name);
   end if;
   moment := clock_timestamp();
 
@@ -162,11 +162,11 @@ $$;
 
 -- Notes what these items hold. Whoever holds the quota's lock sees what every other claim of it noted before, so of two
 -- items with the same content one is paid for, whatever instances they are on.
-create function public.claim_content(claims jsonb[], function_name text, quota_name text, variant text) returns void
+create function public.claim_content(claims jsonb[], function_name text, quota_name text) returns void
 language plpgsql as $$
 begin
   perform from public.quotas q where q.name = quota_name for no key update;
-  update public.items i set content_key = public.fingerprint(function_name, 'content:' || (c ->> 'content'), variant)
+  update public.items i set content_key = public.fingerprint(function_name, c ->> 'content', 'content')
   from unnest(claims) c
   where c ? 'content' and i.id = (c ->> 'item_id')::uuid and i.holder = (c ->> 'holder')::uuid;
 end
@@ -272,9 +272,14 @@ declare
   valve public.quotas;
   request_gap double precision;
   token_gap double precision;
+  -- Between two that are sent back: those that would call come back call by call, those that prepare as the queue would
+  -- hand them out, for many of them will turn out to need no call.
+  tail_gap double precision;
   request_base double precision;
   token_base double precision;
   rest_base double precision;
+  -- Who prepares comes so long before the slot that it may hope for.
+  ahead double precision := case when books then 0 else patience_seconds end;
   running integer;
   resting integer;
   last_slot double precision;
@@ -299,6 +304,8 @@ begin
 
   request_gap := 60.0 * 1.015 / valve.requests_per_minute;
   token_gap := public.token_gap(reserve_tokens, valve.tokens_per_minute);
+  tail_gap := case when books or valve.dispatches_per_minute is null then greatest(request_gap, token_gap)
+    else least(60.0 / valve.dispatches_per_minute, greatest(request_gap, token_gap)) end;
   rest_base := greatest(0, public.seconds_between(moment, valve.rests_until));
   request_base := greatest(rest_base, public.seconds_between(moment, valve.request_slot));
   token_base := case when valve.tokens_per_minute is null then rest_base
@@ -319,8 +326,8 @@ begin
           else 0 end,
         p.fingerprint, null, p.domain, p.probes)::public.claim_plan
       else row(p.item_id, p.holder, p.place, 'rest', coalesce(case when rest_base > 0 then valve.rest_reason end, 'quota_full'),
-        greatest(public.seconds_between(moment, valve.tail), request_base, token_base)
-          + (s.turn - running) * greatest(request_gap, token_gap),
+        greatest(public.seconds_between(moment, valve.tail), request_base - ahead, token_base - ahead, rest_base)
+          + (s.turn - running) * tail_gap,
         p.fingerprint, null, p.domain, '{}')::public.claim_plan
       end
     from unnest(plan) p
@@ -336,8 +343,9 @@ begin
     token_slot = case when running = 0 or not books or valve.tokens_per_minute is null then q.token_slot
       else moment + make_interval(secs => last_slot + token_gap) end,
     tail = case when resting = 0 then q.tail
-      else moment + make_interval(secs => greatest(public.seconds_between(moment, q.tail), request_base, token_base)
-        + resting * greatest(request_gap, token_gap)) end
+      else moment + make_interval(secs => greatest(
+          public.seconds_between(moment, q.tail), request_base - ahead, token_base - ahead, rest_base
+        ) + resting * tail_gap) end
   where q.name = quota_name;
 
   -- One probe per resting upstream, leased, so that a prober that dies does not strand it.

@@ -170,6 +170,8 @@ alter table public.batches
   -- Up to where its items have come in: so many chunks, and the digest over all of them.
   add column chunks integer not null default 0,
   add column chunks_hash text,
+  -- The request that made it, so that one whose answer was lost knows its own again.
+  add column asked_by uuid,
   drop constraint batches_state_check,
   add constraint batches_state_check check (state in (
     'accepting', 'open', 'cancelling', 'expiring', 'completed', 'completed_with_errors', 'cancelled', 'expired')),
@@ -226,35 +228,66 @@ end
 $$;
 
 -- A batch to be filled, or for a repeated Idempotency-Key the one of then.
---   new    made now     known   made before by the same order     other   made before by another one
+--   new    made by this request     known   made before by the same order     other   made before by another one
 --   late   its deadline has passed: nothing was made
 create function public.begin_batch_v1(
-  owner uuid, function_name text, source text, idempotency_key text, body_hash text, priority text default 'normal',
-  deadline timestamptz default null, webhook_url text default null, webhook_secret text default null
+  owner uuid, asked_by uuid, function_name text, source text, idempotency_key text, body_hash text,
+  priority text default 'normal', deadline timestamptz default null, webhook_url text default null,
+  webhook_secret text default null
 )
 returns table (verdict text, batch_id uuid, state text, chunks integer, chunks_hash text, secret text)
 language plpgsql as $$
 #variable_conflict use_column
-declare
-  made uuid;
 begin
   if begin_batch_v1.deadline is null or begin_batch_v1.deadline > now() then
-    insert into public.batches as b (
-      owner, function, source, idempotency_key, body_hash, priority, deadline, webhook_url, webhook_secret, fanned_at)
-    values (begin_batch_v1.owner, function_name, begin_batch_v1.source, begin_batch_v1.idempotency_key,
-      begin_batch_v1.body_hash, begin_batch_v1.priority, begin_batch_v1.deadline, begin_batch_v1.webhook_url,
-      begin_batch_v1.webhook_secret, now())
-    on conflict do nothing
-    returning b.id into made;
+    insert into public.batches as b (owner, asked_by, function, source, idempotency_key, body_hash, priority, deadline,
+      webhook_url, webhook_secret, fanned_at)
+    values (begin_batch_v1.owner, begin_batch_v1.asked_by, function_name, begin_batch_v1.source,
+      begin_batch_v1.idempotency_key, begin_batch_v1.body_hash, begin_batch_v1.priority, begin_batch_v1.deadline,
+      begin_batch_v1.webhook_url, begin_batch_v1.webhook_secret, now())
+    on conflict do nothing;
   end if;
   return query
-  select case when b.id = made then 'new' when b.body_hash = begin_batch_v1.body_hash then 'known' else 'other' end,
+  select case when b.asked_by = begin_batch_v1.asked_by then 'new'
+      when b.body_hash = begin_batch_v1.body_hash then 'known' else 'other' end,
     b.id, b.state, b.chunks, b.chunks_hash, b.webhook_secret
   from public.batches b
   where b.owner = begin_batch_v1.owner and b.idempotency_key = begin_batch_v1.idempotency_key;
   if not found then
     return query select 'late', null::uuid, null::text, null::integer, null::text, null::text;
   end if;
+end
+$$;
+
+-- A batch of one chunk in one call: begun, taken, and `opened` (then the fan-out is to be told). Verdicts as those of
+-- begin_batch_v1 and take_chunk_v1.
+create function public.submit_v1(
+  owner uuid, asked_by uuid, function_name text, quota_name text, idempotency_key text, body_hash text, digest text,
+  inputs jsonb[], priority text default 'normal', deadline timestamptz default null, webhook_url text default null,
+  webhook_secret text default null
+)
+returns table (verdict text, batch_id uuid, secret text, opened boolean)
+language plpgsql as $$
+#variable_conflict use_column
+declare
+  begun record;
+  taken text;
+begin
+  select * into begun from public.begin_batch_v1(submit_v1.owner, submit_v1.asked_by, function_name, 'items',
+    submit_v1.idempotency_key, submit_v1.body_hash, submit_v1.priority, submit_v1.deadline, submit_v1.webhook_url,
+    submit_v1.webhook_secret);
+  verdict := begun.verdict;
+  batch_id := begun.batch_id;
+  secret := begun.secret;
+  if verdict in ('new', 'known') then
+    taken := public.take_chunk_v1(begun.batch_id, 1, digest, inputs, function_name, quota_name);
+    verdict := case when taken in ('other', 'closed') then taken when begun.chunks > 1 then 'other' else verdict end;
+  end if;
+  if verdict in ('new', 'known') then
+    perform public.open_batch_v1(begun.batch_id);
+  end if;
+  opened := verdict = 'new' or begun.state = 'accepting';
+  return next;
 end
 $$;
 

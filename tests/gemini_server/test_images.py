@@ -1,10 +1,9 @@
-import json
 import struct
 
 import pytest
 from google.genai import types
 
-from local.gemini.images import pictures
+from local.gemini.images import image_tokens, pictures
 from local.gemini.wire import Media
 from tests.gemini_server.conftest import MODEL
 
@@ -31,24 +30,36 @@ def test_format_and_size_are_read_from_the_first_bytes(data, expected):
     assert (picture.format, picture.width, picture.height) == expected
 
 
-def test_an_image_gets_no_invented_boxes_and_an_honest_description(client):
-    box = {"type": "ARRAY", "items": {"type": "INTEGER"}, "minItems": 4, "maxItems": 4}
-    face = {"type": "OBJECT", "properties": {"box_2d": box, "label": {"type": "STRING"}}}
-    schema = {
-        "type": "OBJECT",
-        "properties": {"faces": {"type": "ARRAY", "items": face}, "description": {"type": "STRING"}},
-        "required": ["faces", "description"],
-    }
-    contents = [types.Part.from_bytes(data=PNG, mime_type="image/png"), "Find the faces."]
+@pytest.mark.parametrize(
+    ("model", "resolution", "data", "tokens"),
+    [
+        ("gemini-3.5-flash-lite", "", PNG, 1120),
+        ("gemini-3.5-flash-lite", "LOW", PNG, 280),
+        ("gemini-3.8-flash", "MEDIUM", PNG, 560),
+        ("gemini-2.5-flash", "", JPEG, 2 * 2 * 258),
+        ("gemini-2.5-flash", "", GIF, 258),
+        ("gemini-2.5-flash", "", PNG, 2 * 3 * 258),
+        ("gemini-2.5-flash", "LOW", PNG, 258),
+    ],
+)
+def test_an_image_costs_what_its_model_asks_for_it(model, resolution, data, tokens):
+    assert image_tokens(model, [Media("image/png", data, resolution), Media("text/plain", b"free")]) == tokens
+
+
+def test_the_resolution_of_a_part_goes_before_that_of_the_request(client):
+    part = types.Part.from_bytes(data=PNG, mime_type="image/png", media_resolution="MEDIA_RESOLUTION_LOW")
+    both = [part, types.Part.from_bytes(data=PNG, mime_type="image/png")]
 
     answer = client.models.generate_content(
-        model=MODEL,
-        contents=contents,
-        config={"response_mime_type": "application/json", "response_schema": schema},
+        model=MODEL, contents=both, config={"media_resolution": "MEDIA_RESOLUTION_MEDIUM"}
     )
 
-    assert json.loads(answer.text) == {
-        "faces": [],
-        "description": f"PNG image of 640 x 960 pixels, {len(PNG)} bytes. Nothing else was measured.",
-    }
-    assert answer.usage_metadata.prompt_token_count > 258
+    assert answer.usage_metadata.prompt_tokens_details[-1].token_count == 280 + 560
+
+
+def test_an_image_that_nobody_asks_to_look_at_gets_an_honest_description(client):
+    part = types.Part.from_bytes(data=PNG, mime_type="image/png")
+
+    answer = client.models.generate_content(model=MODEL, contents=[part])
+
+    assert answer.text == f"PNG image of 640 x 960 pixels, {len(PNG)} bytes. Nothing else was measured."

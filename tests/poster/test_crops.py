@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.poster.crops import RATIOS, crops_of
@@ -32,6 +32,7 @@ def area(box):
     return max(0, box[2] - box[0]) * max(0, box[3] - box[1])
 
 
+@settings(deadline=None)
 @given(KEPT, SIZES)
 def test_a_crop_has_its_ratio_and_is_as_large_as_can_be(elements, size):
     for ratio, crop in crops_of(*size, elements).items():
@@ -43,6 +44,7 @@ def test_a_crop_has_its_ratio_and_is_as_large_as_can_be(elements, size):
         assert max(x1, y1) <= 1
 
 
+@settings(deadline=None)
 @given(KEPT, SIZES)
 def test_no_other_window_keeps_more(elements, size):
     for crop in crops_of(*size, elements).values():

@@ -1,7 +1,7 @@
 """Areas are exact: they are compared with counted cells of a grid on which all edges lie."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.poster.geometry import areas, bounding, boxes_of, intersections, union_area
@@ -24,6 +24,7 @@ def cells(box):
     return grid
 
 
+@settings(deadline=None)
 @given(st.lists(gridded(), max_size=8))
 def test_a_union_counts_each_spot_once(boxes):
     counted = np.zeros((CELLS, CELLS), dtype=bool)
@@ -35,6 +36,7 @@ def test_a_union_counts_each_spot_once(boxes):
     assert abs(area - counted.mean()) < 1e-9
 
 
+@settings(deadline=None)
 @given(gridded(), gridded())
 def test_an_intersection_is_what_both_cover(one, other):
     shared = areas(intersections(boxes_of([one]), boxes_of([other])))

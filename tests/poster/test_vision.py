@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -93,6 +93,7 @@ def test_an_empty_poster_has_no_elements():
     assert said() == []
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(10**6), 10**6) | st.floats(-2000, 2000), min_size=4, max_size=4))
 def test_whatever_the_numbers_a_box_is_within_the_picture_and_has_an_area(numbers):
     for element in said(box_2d=numbers):

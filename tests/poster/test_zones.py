@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.poster.light import Light, contrast_ratio
@@ -35,6 +35,7 @@ def zone(*elements, light=DARK, slot=SLOT):
 # Any poster
 
 
+@settings(deadline=None)
 @given(ELEMENTS)
 def test_fractions_stay_within_0_and_1_and_the_score_tells_safe_from_unsafe(elements):
     for zone in zones_of(SLOTS.all, elements, DARK):
@@ -44,6 +45,7 @@ def test_fractions_stay_within_0_and_1_and_the_score_tells_safe_from_unsafe(elem
         assert zone.safe == (zone.score >= 0.5)
 
 
+@settings(deadline=None)
 @given(ELEMENTS)
 def test_a_mirrored_poster_has_mirrored_zones(elements):
     slots = [slot for slot in SLOTS.all if slot.name.startswith(("badge", "rating"))]
@@ -58,6 +60,7 @@ def test_a_mirrored_poster_has_mirrored_zones(elements):
         assert zones[here].occlusion == pytest.approx(mirror[there].occlusion, abs=2e-4)
 
 
+@settings(deadline=None)
 @given(ELEMENTS, st.sampled_from(SLOTS.all))
 def test_no_slot_is_safe_with_a_face_or_the_title_in_it(elements, slot):
     x0, y0, x1, y1 = slot.box
@@ -70,6 +73,7 @@ def test_no_slot_is_safe_with_a_face_or_the_title_in_it(elements, slot):
         assert found.hidden[kind] == 1
 
 
+@settings(deadline=None)
 @given(ELEMENTS, boxes())
 def test_one_element_more_never_makes_a_slot_safer(elements, box):
     for kind in KINDS:

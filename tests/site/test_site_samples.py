@@ -6,10 +6,11 @@ import httpx
 import pytest
 
 from local.site.articles import read_articles
-from local.site.samples import address_of, read_expected, read_job, read_web
+from local.site.samples import address_of, read_expected, read_job, read_posters, read_web
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 JOB = [line.url for line in read_job(SAMPLES / "urls.txt")]
+POSTERS = read_posters(SAMPLES / "posters.jsonl")
 EXPECTED = read_expected(SAMPLES / "expected.yaml")
 
 
@@ -89,8 +90,8 @@ def test_a_reset_connection_is_logged_without_a_status(web):
 def test_the_index_shows_every_address_and_links_what_it_serves(port):
     page = httpx.get(f"http://127.0.0.1:{port}/").text
 
-    assert page.count("<tr><td") == len(JOB)
-    assert page.count('href="/as/') == len(JOB) - 2
+    assert page.count("<tr><td") == len(JOB) + len(POSTERS)
+    assert page.count('href="/as/') == len(JOB) - 2 + len(POSTERS) - 1
     assert '<span class="badge skipped">skipped</span> paywall' in page
 
 

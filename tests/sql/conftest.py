@@ -20,6 +20,14 @@ def database(new_database: Callable[[], AbstractContextManager[Database]]) -> It
 
 @pytest.fixture
 def world(database: Database) -> World:
-    for table in ("batches", "quotas", "breakers", "article_summaries", "news_urls"):
+    for table in (
+        "batches",
+        "quotas",
+        "breakers",
+        "article_summaries",
+        "news_urls",
+        "attempt_changes",
+        "attempt_tallies",
+    ):
         database.execute(f"delete from {table}")
     return World.new(database)

@@ -97,14 +97,14 @@ def test_a_known_content_takes_no_slot(world: World, pair):
     assert world.one("select request_slot from quotas") == before
 
 
-def test_another_version_asks_again(world: World, pair):
+def test_a_new_version_of_what_is_computed_needs_no_new_answer(world: World, pair):
     first, second = pair
     world.ready((first, "picture"))
     world.keep(ended(first, **paid()))
 
     (claim,) = world.ready((second, "picture"), variant="2/m")
 
-    assert claim["decision"] == "run"
+    assert claim["decision"] == "known"
 
 
 def test_who_asks_for_a_fresh_result_takes_none_from_before(world: World):

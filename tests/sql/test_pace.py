@@ -238,3 +238,26 @@ def test_when_the_first_comes_back_there_is_a_slot_for_it(world: World):
     (again,) = paced(world, [claims[1]["item_id"]], "slow")
 
     assert again["decision"] == "run"
+
+
+def test_who_prepares_comes_back_as_the_queue_hands_out(world: World):
+    world.quota(requests_per_minute=60, dispatches_per_minute=600)
+    world.run(world.item(), patience_seconds=30)
+
+    claims = world.claim(*world.items(3), patience_seconds=0.5, books=False)
+
+    assert [claim["reason"] for claim in claims] == ["quota_full"] * 3
+    waits = [claim["wait"] for claim in claims]
+    assert [later - earlier for earlier, later in itertools.pairwise(waits)] == pytest.approx([0.1, 0.1])
+    # So long before the slot as it may wait for one.
+    assert waits[0] == pytest.approx(1.015 - 0.5 + 0.1, abs=0.2)
+
+
+def test_who_would_call_comes_back_call_by_call(world: World):
+    world.quota(requests_per_minute=60, dispatches_per_minute=600)
+    world.run(world.item(), patience_seconds=30)
+
+    claims = world.claim(*world.items(3), patience_seconds=0.5)
+
+    waits = [claim["wait"] for claim in claims]
+    assert [later - earlier for earlier, later in itertools.pairwise(waits)] == pytest.approx([1.015, 1.015])
