@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 # Every function has a dependency group of its own.
 GROUPS := $(notdir $(patsubst %/,%,$(dir $(wildcard functions/*/function.yaml)))) cli
 .DEFAULT_GOAL := help
-.PHONY: help setup run up down test check format bench drills bundle lock clean
+.PHONY: help setup run up down test check format bench drills bundle lock clean migrate plan apply smoke costs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,44 @@ drills: setup ## break things on purpose, and see that nothing is lost
 bundle: setup ## build the functions' zips into build/
 	@$(PYTHON) -m infra.bundle
 
+# What is deployed: NAME.tfvars in infra/terraform/environments, over it NAME.local.tfvars, which git ignores; the pipeline
+# is handed the latter's text in DEPLOYMENT. With PLAN_ONLY=true nothing is changed anywhere.
+ENVIRONMENT ?= dev
+PLAN_ONLY ?= false
+PLAN = build/$(ENVIRONMENT).tfplan
+TERRAFORM = terraform -chdir=infra/terraform
+VARIABLES = infra/terraform/environments/$(ENVIRONMENT)
+
+migrate: setup ## bring the database at SUPABASE_DB_URL up to date
+	@$(PYTHON) -m infra.migrate $(if $(filter true,$(PLAN_ONLY)),--list)
+
+plan: bundle ## plan the deployment of ENVIRONMENT; STATE_BUCKET keeps its state
+	@test -n "$(STATE_BUCKET)" || { echo "plan: say which bucket keeps the state: STATE_BUCKET=..." >&2; exit 2; }
+	@rm -f $(PLAN); test -z "$$DEPLOYMENT" || echo "$$DEPLOYMENT" > $(VARIABLES).local.tfvars
+	@for file in $(VARIABLES).tfvars $(VARIABLES).local.tfvars; do \
+		test -f $$file || { echo "plan: $$file is missing: docs/deploy.md says what stands in it" >&2; exit 2; }; done
+	@$(TERRAFORM) init -input=false -reconfigure -backend-config=bucket=$(STATE_BUCKET) -backend-config=prefix=piecework/$(ENVIRONMENT)
+	@$(TERRAFORM) plan -input=false -lock-timeout=10m -out=$(CURDIR)/$(PLAN) \
+		-var-file=$(CURDIR)/$(VARIABLES).tfvars -var-file=$(CURDIR)/$(VARIABLES).local.tfvars
+
+apply: ## carry out exactly what `make plan` showed last
+ifeq ($(PLAN_ONLY),true)
+	@echo "apply: plan only, nothing is changed"
+else
+	@test -f $(PLAN) || { echo "apply: there is no plan for $(ENVIRONMENT): run make plan, and read it" >&2; exit 2; }
+	@$(TERRAFORM) apply -input=false -lock-timeout=10m $(CURDIR)/$(PLAN) && rm -f $(PLAN)
+endif
+
+smoke: setup ## send one item through what was deployed, or through the running local stack
+ifeq ($(PLAN_ONLY),true)
+	@echo "smoke: plan only, nothing was deployed"
+else
+	@PIECEWORK_URL="$${PIECEWORK_URL:-$$($(TERRAFORM) output -raw api_url 2>/dev/null)}" $(PYTHON) -m infra.smoke
+endif
+
+costs: setup ## reckon what a deployment costs a month, and write it into docs/deploy.md
+	@$(PYTHON) -m infra.costs --write
+
 lock: setup ## resolve pyproject.toml anew into locks/ (hashes included)
 	@$(VENV)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--group dev -o locks/dev.txt
@@ -61,3 +99,7 @@ lock: setup ## resolve pyproject.toml anew into locks/ (hashes included)
 
 clean: down ## remove everything that was made, also the local database
 	@rm -rf .local build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+.PHONY: tf-check
+tf-check: setup ## Terraform: format, rules, tests; applies and destroys where the offline provider is
+	@terraform fmt -check -recursive infra/terraform && $(PYTHON) -m infra.lint && $(PYTHON) -m pytest -q tests/infra/test_terraform.py

@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from bench.load import Load, post_all
+from bench.load.posts import Load, post_all
 from bench.record import write
 from bench.rig import ROOT, Rig, copy_of, rig
 from infra.bundle import build

@@ -9,12 +9,20 @@ import typer
 from typer.exceptions import TyperException
 
 from cli import __version__, export, show, stack
+from cli.batch_commands import add_batch_commands
 from cli.client import Client
+from cli.dead_letter_commands import add_dead_letter_commands
+from cli.flags import AsJson, Details, FailOnOption, Timeout, Wait
 from cli.follow import Following, follow
 from cli.health import health as show_health
-from cli.keys import Keys
+from cli.item_commands import add_item_commands
+from cli.key_commands import key_commands
+from cli.limit_commands import add_limit_commands
+from cli.monitoring_commands import add_monitoring_commands
+from cli.poster_commands import add_poster_commands
 from cli.problems import EXIT_CODES, BadInput, FailOn, Problem, Unreachable
 from cli.settings import read_settings
+from cli.spans import read_moment
 from cli.submit import read_items, read_options, submit_backlog, submit_items
 
 app = typer.Typer(
@@ -23,18 +31,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-key_commands = typer.Typer(
-    no_args_is_help=True,
-    help="Make and revoke API keys (with a deployment's SUPABASE_URL and SUPABASE_SECRET_KEY, or the local stack).",
-)
-app.add_typer(key_commands, name="keys")
-
-Wait = Annotated[bool, typer.Option("--wait", help="Stay until all items have ended.")]
-Details = Annotated[bool, typer.Option("--details", help="With --wait: one row per item too.")]
-Timeout = Annotated[float | None, typer.Option(min=0.1, help="With --wait: give up after so many seconds.")]
-FailOnOption = Annotated[FailOn, typer.Option(help="With --wait: which outcomes end with exit code 1.")]
-AsJson = Annotated[bool, typer.Option("--json", help="The API's own answer.")]
 
 
 @app.callback()
@@ -51,7 +47,7 @@ def connect(
 
 def _client(context: typer.Context) -> Client:
     url, key = context.obj
-    return Client(read_settings(url, key))
+    return Client(read_settings(url, key), tell=show.say)
 
 
 @app.command(help=f"Submit items to a function.\n\n{EXIT_CODES}")
@@ -93,9 +89,19 @@ def run(  # noqa: PLR0913 - its parameters are its flags
 
 
 @app.command()
-def batches(context: typer.Context, limit: Annotated[int, typer.Option(min=1)] = 20, as_json: AsJson = False) -> None:
+def batches(  # noqa: PLR0913 - its parameters are its flags
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1)] = 20,
+    function: Annotated[str | None, typer.Option(help="Only of this function.")] = None,
+    state: Annotated[
+        list[str] | None, typer.Option(help="Only in this state, as running or completed_with_errors; repeatable.")
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="Only submitted since: 2h, 3d, or 2026-11-22T08:00Z.")] = None,
+    as_json: AsJson = False,
+) -> None:
     """List the newest batches."""
-    found = _client(context).batches(limit)
+    filters = {"function": function, "state": state or None, "since": read_moment(since) if since else None}
+    found = _client(context).batches(limit, **filters)
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     else:
@@ -159,27 +165,6 @@ def health(context: typer.Context, as_json: AsJson = False) -> None:
         raise Unreachable("The API says it is down; the check above that is not ok says why.")
 
 
-@key_commands.command("make")
-def make_key(name: Annotated[str, typer.Argument(help="Whose key it is.")]) -> None:
-    """Make an API key and print it; only its hash is kept, so it is shown this once."""
-    typer.echo(Keys.from_environment().make(name))
-
-
-@key_commands.command("list")
-def list_keys() -> None:
-    """List the API keys by name; never the keys themselves."""
-    rows = Keys.from_environment().all()
-    columns = ("id", "name", "created_at", "revoked_at")
-    show.table(show.console(), columns, [[row[column] for column in columns] for row in rows])
-
-
-@key_commands.command("revoke")
-def revoke_key(key_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
-    """Revoke an API key; it stops working within half a minute."""
-    Keys.from_environment().revoke(key_id)
-    show.say(f"revoked {key_id}")
-
-
 @app.command()
 def metrics(context: typer.Context) -> None:
     """Print the API's metrics in Prometheus text."""
@@ -205,6 +190,14 @@ def down(context: typer.Context) -> None:
 def version() -> None:
     """Print the version of this command."""
     typer.echo(__version__)
+
+
+app.add_typer(key_commands, name="keys")
+for add_commands in (
+    add_batch_commands, add_item_commands, add_dead_letter_commands, add_poster_commands, add_limit_commands,
+    add_monitoring_commands,
+):  # fmt: skip
+    add_commands(app, _client)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

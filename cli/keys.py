@@ -36,18 +36,22 @@ class Keys:
             )
         return Keys(*given.values())
 
-    def make(self, name: str) -> str:
-        """Return a new key."""
+    def make(self, name: str, *, tier: str = "default", operator: bool = False) -> str:
+        """Return a new key. Raises BadInput for a tier that is not there."""
         if not name.strip():
             raise BadInput("A key needs a name; say whose it is.")
         key = f"pw_{secrets.token_urlsafe(32)}"
-        row = {"name": name, "key_hash": hashlib.sha256(key.encode()).hexdigest()}
+        self._check_tier(tier)
+        digest = hashlib.sha256(key.encode()).hexdigest()
+        row = {"name": name, "key_hash": digest, "tier": tier, "operator": operator}
         self._send("POST", "/api_keys", json=row, headers={"Prefer": "return=minimal"})
         return key
 
     def all(self) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self._send(
-            "GET", "/api_keys", params={"select": "id,name,created_at,revoked_at", "order": "created_at"}
+            "GET",
+            "/api_keys",
+            params={"select": "id,name,tier,operator,created_at,revoked_at", "order": "created_at"},
         ).json()
         return rows
 
@@ -62,6 +66,11 @@ class Keys:
         )
         if not answer.json():
             raise BadInput(f"There is no key {key_id}; piecework keys list shows them.")
+
+    def _check_tier(self, tier: str) -> None:
+        known = [row["name"] for row in self._send("GET", "/tiers", params={"select": "name", "order": "name"}).json()]
+        if tier not in known:
+            raise BadInput(f"There is no tier {tier!r}; there is: {', '.join(known)}.")
 
     def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:

@@ -5,6 +5,7 @@ Problem
 ├── Unreachable   3   the API does not answer, or is not ready
 ├── KeyRefused    4
 ├── TimedOut      5   --timeout passed
+├── Limited       6   the rate limit, for longer than a command waits
 └── Detached    130   Ctrl-C while waiting; the work goes on
 """
 
@@ -31,13 +32,17 @@ class TimedOut(Problem):
     exit_code = 5
 
 
+class Limited(Problem):
+    exit_code = 6
+
+
 class Detached(Problem):
     exit_code = 130
 
 
 SOME_DEAD = 1
 EXIT_CODES = """Exit codes: 0 all ended, done or skipped. 1 some items dead (see --fail-on). 2 usage or bad input.
-3 API unreachable or not ready. 4 key refused. 5 timed out. 130 detached with Ctrl-C."""
+3 API unreachable or not ready. 4 key refused. 5 timed out. 6 rate limited for too long. 130 detached with Ctrl-C."""
 
 
 class FailOn(StrEnum):

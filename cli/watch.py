@@ -16,7 +16,7 @@ FIRST_POLL_SECONDS, LAST_POLL_SECONDS = 0.2, 2.0
 PLAIN_LINE_SECONDS = 5.0
 # The API may restart under a long wait.
 PATIENCE_SECONDS = 60.0
-UNDER_WAY = ("accepting", "running")
+UNDER_WAY = ("accepted", "running", "cancelling")
 FINAL = ("done", "skipped", "dead", "cancelled")
 Batch = dict[str, Any]
 Report = Callable[[Batch], None]

@@ -6,6 +6,7 @@ from drills.breakers import domain_breaker, model_down
 from drills.kills import kills, server_kills
 from drills.lost_tasks import killed_fanout, purged_queue
 from drills.slow_database import slow_database
+from drills.ten_thousand import ten_thousand
 
 main(
     "drills",
@@ -19,5 +20,6 @@ main(
         "dead_domain": dead_domain,
         "domain_breaker": domain_breaker,
         "model_down": model_down,
+        "ten_thousand": ten_thousand,
     },
 )

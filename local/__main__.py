@@ -1,7 +1,7 @@
 """The local stack: `python -m local up | run | down`.
 
 up    start everything, print where it is, stay until Ctrl-C
-run   start everything, run the sample job through the API, show its end, stop
+run   start everything, run the sample jobs through the API, show their end, stop
 down  stop a stack that runs, from wherever it was started
 """
 
@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import time
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Coroutine
 from pathlib import Path
 from typing import Any
@@ -69,15 +70,54 @@ async def up(stack: Stack) -> int:
 
 
 async def run(stack: Stack) -> int:
+    """Both sample jobs at once: articles with their progress, posters beside them."""
     async with running(stack):
-        job = await asyncio.create_subprocess_exec(
-            *stack.python("cli", "run", "article", "samples/urls.txt", "--wait", "--details", "--fail-on", "none"),
-            cwd=stack.root,
-            env={**os.environ, "PIECEWORK_URL": stack.url("api"), "PIECEWORK_KEY": stack.api_key()},
-        )
+        posters = asyncio.create_task(analyze_posters(stack))
+        job = await command(stack, "run", "article", "samples/urls.txt", "--wait", "--details", "--fail-on", "none")
         code = await job.wait()
+        print("\nThe posters ...", flush=True)
+        problem, ended = await posters
+        print(problem or told(ended), flush=True)
         print(f"\n{after(stack)}", flush=True)
-    return code
+    return code or bool(problem)
+
+
+async def analyze_posters(stack: Stack) -> tuple[str, list[dict[str, Any]]]:
+    """What went wrong, if anything; and how each poster ended."""
+    words = ("analyze-posters", "--again", "--include-inactive", "--fail-on", "none", "--report", str(report_of(stack)))
+    said = b""
+    for job in (("import", "posters", "samples/posters.jsonl"), words):
+        process = await command(stack, *job, output=PIPE)
+        said, problem = await process.communicate()
+        if process.returncode:
+            return problem.decode().strip(), []
+    return "", [json.loads(line) for line in said.splitlines()]
+
+
+def told(ended: list[dict[str, Any]]) -> str:
+    """A line for each poster: the best place for a badge, or why there is none."""
+    lines = []
+    for one in ended:
+        name, result = one["input"]["content_id"], one["result"]
+        pick = result and result["recommended"].get("badge")
+        best = pick and f"badge {'safe in' if pick['safe'] else 'nowhere safe, best in'} {pick['slot']}"
+        lines.append(f"  {name:<16}{one['state']:<9}{best or one['reason'] or ''}")
+    return "\n".join(lines)
+
+
+def report_of(stack: Stack) -> Path:
+    return stack.data / "posters.html"
+
+
+async def command(stack: Stack, *words: str, output: int | None = None) -> asyncio.subprocess.Process:
+    """The piecework command, as its user would call it."""
+    return await asyncio.create_subprocess_exec(
+        *stack.python("cli", *words),
+        cwd=stack.root,
+        env={**os.environ, "PIECEWORK_URL": stack.url("api"), "PIECEWORK_KEY": stack.api_key()},
+        stdout=output,
+        stderr=output,
+    )
 
 
 async def until_stopped(work: Coroutine[Any, Any, int]) -> int:
@@ -98,6 +138,7 @@ def where(stack: Stack) -> str:
     asked = "the real Gemini" if os.environ.get("GEMINI_API_KEY") else "the offline model server"
     return f"""\
   API            {stack.url("api")}   (key in {stack.data.name}/key)
+  Dashboard      {stack.url("api")}/
   Supabase REST  {stack.url("supabase")}/rest/v1/article_summaries
   Database       psql -h {stack.socket_folder()} -U postgres
   Sample site    {stack.url("site")}
@@ -111,8 +152,10 @@ def where(stack: Stack) -> str:
 
 def after(stack: Stack) -> str:
     return f"""\
-The rows are in the table article_summaries of the local database, which stays in {stack.data.name}/.
-  make up                                  starts the stack again and keeps it running
+The rows are in article_summaries and poster_analyses of the local database, which stays in {stack.data.name}/.
+  {report_of(stack)}
+                                           shows the posters with their overlays: open it in a browser
+  make up                                  starts the stack again and keeps it running; dashboard {stack.url("api")}/
   bin/piecework run article my-urls.txt    then runs your own list of URLs (--wait shows progress)
   bin/piecework results BATCH --jsonl      prints what came out
   GEMINI_API_KEY=... make up               asks the real Gemini instead of the offline server"""

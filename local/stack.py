@@ -23,8 +23,11 @@ from local import supabase_lite
 from local.processes import NotStarted, Processes, Program, check_free
 
 PROJECT, LOCATION, TOPIC = "piecework-local", "local", "fanout"
+WAREHOUSE, WAREHOUSE_TOKEN = "local", "dapi-local"
 ACCOUNT = "{}@" + PROJECT + ".iam.gserviceaccount.com"
-PORTS = {"supabase": 0, "cloud_tasks": 1, "oidc": 2, "pubsub": 3, "gemini": 4, "site": 5, "scheduler": 6}
+PORTS = {
+    "supabase": 0, "cloud_tasks": 1, "oidc": 2, "pubsub": 3, "gemini": 4, "site": 5, "scheduler": 6, "databricks": 7,
+}  # fmt: skip
 FIRST_FUNCTION_PORT = 10
 
 
@@ -89,7 +92,6 @@ class Stack:
         """The stand-ins for Google's services and the outside world."""
         key = ("--key", str(self.data / "oidc.pem"))
         signing = ("--oidc-key", str(self.data / "oidc.pem"), "--oidc-url", self.url("oidc"))
-        fanout = f"{self.url('fanout')}/"
         words: dict[str, tuple[str, ...]] = {
             "oidc": key,
             "cloud_tasks": (
@@ -97,14 +99,18 @@ class Stack:
                 "--data", str(self.data / "tasks.db"), *signing, *self.tasks_options,
             ),
             "pubsub": (
-                "--topic", TOPIC, "--push", f"{TOPIC}={fanout}", "--audience", self.url("fanout"),
-                "--service-account", ACCOUNT.format("pubsub"), "--data", str(self.data / "pubsub.db"), *signing,
+                *self.pushes(), "--service-account", ACCOUNT.format("pubsub"),
+                "--data", str(self.data / "pubsub.db"), *signing,
             ),
             "gemini": (
                 "--site", f"127.0.0.1:{self.port('site')}", "--cache", str(self.data / "models"), *self.gemini_options,
             ),
             "scheduler": ("--jobs", str(self.write_jobs()), "--pubsub", f"127.0.0.1:{self.port('pubsub')}"),
             "site": ("--samples", str(self.root / "samples")),
+            "databricks": (
+                "--samples", str(self.root / "samples" / "catalog"), "--warehouse", WAREHOUSE,
+                "--token", WAREHOUSE_TOKEN,
+            ),
         }  # fmt: skip
         return [
             Program(
@@ -116,10 +122,21 @@ class Stack:
             for name, more in words.items()
         ]
 
+    def pushes(self) -> list[str]:
+        """Each push function hears its topic; a token's audience is the URL as it is pushed to."""
+        functions = self.manifests["functions"].items()
+        pushed = [f"{one['topic']}={self.url(name)}" for name, one in functions if one["kind"] == "push"]
+        return [word for push in pushed for word in ("--push", push)]
+
     def write_jobs(self) -> Path:
         """The scheduler's jobs, as the manifests have them: a run over each backlog, and the sweep."""
         jobs = [
-            {"name": f"{name}-schedule", "schedule": one["schedule"], "topic": TOPIC, "data": order_of(one)}
+            {
+                "name": f"{name}-schedule",
+                "schedule": one["schedule"],
+                "topic": one["topic"] or TOPIC,
+                "data": order_of(one),
+            }
             for name, one in self.manifests["functions"].items()
             if one["schedule"]
         ]
@@ -159,6 +176,9 @@ class Stack:
             "PUBSUB_SERVICE_ACCOUNT": ACCOUNT.format("pubsub"),
             "OIDC_ISSUER": self.url("oidc"),
             "SAMPLE_SITE": f"127.0.0.1:{self.port('site')}",
+            "DATABRICKS_HOST": self.url("databricks"),
+            "DATABRICKS_WAREHOUSE_ID": WAREHOUSE,
+            "DATABRICKS_TOKEN": WAREHOUSE_TOKEN,
         }
         if not os.environ.get("GEMINI_API_KEY"):
             settings |= {"GEMINI_API_KEY": "offline", "GEMINI_BASE_URL": self.url("gemini")}
@@ -166,9 +186,10 @@ class Stack:
 
 
 def order_of(manifest: dict[str, Any]) -> dict[str, Any]:
-    """What the scheduler's message asks of the fan-out."""
+    """What the scheduler's message says: a push function's own order, else a run over the backlog."""
     if manifest["kind"] == "push":
-        return {"sweep": True}
+        order: dict[str, Any] = manifest["order"]
+        return order
     return {"function": manifest["name"], "limit": manifest["schedule_limit"]}
 
 
@@ -219,12 +240,13 @@ async def make_key(stack: Stack) -> None:
     if not file.exists():
         file.touch(mode=0o600)
         file.write_text(f"pw_{secrets.token_urlsafe(32)}")
-    row = {"name": "local", "key_hash": hashlib.sha256(file.read_bytes().strip()).hexdigest()}
+    digest = hashlib.sha256(file.read_bytes().strip()).hexdigest()
+    row = {"name": "local", "key_hash": digest, "tier": "enterprise", "operator": True}
     async with httpx.AsyncClient(base_url=stack.url("supabase"), timeout=10) as client:
         answer = await client.post(
             "/rest/v1/api_keys",
             params={"on_conflict": "key_hash"},
-            headers={"apikey": stack.keys["SUPABASE_SECRET_KEY"], "Prefer": "resolution=ignore-duplicates"},
+            headers={"apikey": stack.keys["SUPABASE_SECRET_KEY"], "Prefer": "resolution=merge-duplicates"},
             json=row,
         )
     if answer.is_error:

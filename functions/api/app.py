@@ -1,154 +1,87 @@
-"""The application: routes, and what they take and give."""
+"""The application: its clients, its routes, and the way of a request through them.
 
-import json
-import time
-from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
-from uuid import UUID
+request -> Traced -> CORS -> Admission (who? too often?) -> AtMost (too large?) -> route -> its service -> SQL functions
+"""
 
-from fastapi import FastAPI, Header, Query, Request
-from fastapi.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
 
 from functions.api import problems
+from functions.api.admission import Admission
+from functions.api.batch_routes import batch_routes
 from functions.api.batches import Batches
-from functions.api.keys import Keys, Owner
-from functions.api.limits import AtMost, storable
+from functions.api.caching import Cache
+from functions.api.dead_letters import DeadLetters, dead_letter_routes
+from functions.api.docs_page import docs_routes
+from functions.api.items import Items, item_routes
+from functions.api.keys import Keys
+from functions.api.limits import AtMost
 from functions.api.monitoring import Monitoring
+from functions.api.openapi import describe_in_whole
+from functions.api.page_routes import page_routes
+from functions.api.poster_routes import poster_routes
+from functions.api.probes import probe_routes
+from functions.api.rate_limits import audit_routes, rate_limit_routes
+from functions.api.redis_cache import redis_of
+from functions.api.remembered import Remembered
+from functions.api.traced import Traced
+from functions.api.watching import Watching
 from shared.manifest import manifests
 from shared.messages import Messages
 from shared.queue import Queue
 from shared.settings import settings
 from shared.store import Store
 
-MOST_ITEMS = 10_000
-MOST_BYTES = 10_000_000
-PAGE = 100
-MOST_PAGE = 500
-ItemState = Literal["waiting", "running", "done", "skipped", "dead", "cancelled"]
+ABOUT = """\
+Batches of items, worked off as fast as the APIs behind them allow and never faster.
 
-
-class Submission(BaseModel):
-    """Items, or a function's backlog."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    function: str = Field(examples=["article"])
-    items: list[dict[str, Any]] | None = Field(None, min_length=1, max_length=MOST_ITEMS)
-    source: Literal["backlog"] | None = None
-    limit: int = Field(500, ge=1, le=1_000_000)
-    dry_run: bool = False
-    options: dict[str, Any] = Field(
-        default_factory=dict,
-        description='"fresh": true works anew where a result is still young; all else goes into every item',
-        examples=[{"fresh": True, "url_context": True}],
-    )
-
-    @field_validator("items", "options")
-    @classmethod
-    def _storable(cls, value: Any) -> Any:
-        return storable(value)
-
-    @model_validator(mode="after")
-    def _one_source(self) -> "Submission":
-        if (self.items is None) == (self.source is None):
-            raise ValueError('send either "items" or "source": "backlog"')
-        if self.dry_run and self.items is not None:
-            raise ValueError("dry_run is for a backlog")
-        return self
+Send your key with every request below `/v3`: `Authorization: Bearer pw_...`. What it may ask in a minute is told in the
+`RateLimit` header of every answer. Whatever goes wrong is told as `application/problem+json` with what to do.
+"""
+CORS_SECONDS = 3600
+SEEN_ACROSS_ORIGINS = ["ETag", "Location", "RateLimit", "RateLimit-Policy", "Retry-After"]
 
 
 def make_app() -> FastAPI:
     """The API with its clients. Made at the first request."""
     app = FastAPI(
-        title="Piecework",
-        version="3.0",
-        description="Batches of items, worked off as fast as the APIs allow.",
+        title="Piecework", version="3.0", summary="Backlogs into rows", description=ABOUT, docs_url=None, redoc_url=None
     )
-    store, messages = Store.of(settings()), Messages(settings())
-    app.state.keys = Keys(store)
-    app.state.batches = Batches(store, messages, manifests())
-    app.state.monitoring = Monitoring(store, Queue(settings()), manifests())
-    app.add_middleware(AtMost, most=MOST_BYTES)
+    store, messages, known = Store.of(settings()), Messages(settings()), manifests()
+    redis = redis_of(settings())
+    cache = Cache(redis)
+    batches, items = Batches(store, messages, known, cache), Items(store, known)
     problems.install(app)
-    add_batches(app, app.state.batches)
-    add_monitoring(app, app.state.monitoring)
+    for routes in (
+        batch_routes(batches, Remembered(batches, cache), store),
+        item_routes(items),
+        dead_letter_routes(DeadLetters(store, items, batches)),
+        poster_routes(store),
+        rate_limit_routes(store),
+        audit_routes(store),
+        probe_routes(
+            Monitoring(store, Queue(settings()), messages, known, redis), Watching(store, batches, cache), cache
+        ),
+        docs_routes(app),
+        page_routes(known),
+    ):
+        app.include_router(routes)
+    add_middleware(app, Keys(store))
+    describe_in_whole(app, batches.functions())
     return app
 
 
-def add_batches(app: FastAPI, batches: Batches) -> None:
-    @app.post("/v3/batches", status_code=202, summary="Submit a batch")
-    async def submit(
-        body: Submission,
-        owner: Owner,
-        idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
-    ) -> JSONResponse:
-        manifest = batches.function(body.function)
-        if body.dry_run:
-            return JSONResponse(await batches.dry_run(manifest, body.limit))
-        if body.items is None:
-            batch = await batches.submit_backlog(owner, manifest, body.limit, body.options, key=idempotency_key)
-        else:
-            batch = await batches.submit(owner, manifest, body.items, body.options, key=idempotency_key)
-        return JSONResponse(batch, 202, {"Location": batch["links"]["self"]})
-
-    @app.get("/v3/batches", summary="Your batches, the newest first")
-    async def newest(
-        owner: Owner, limit: Annotated[int, Query(ge=1, le=100)] = 20, cursor: UUID | None = None
-    ) -> dict[str, Any]:
-        rows = await batches.newest(owner, limit, cursor)
-        return {"batches": rows, "next_cursor": rows[-1]["id"] if len(rows) == limit else None}
-
-    @app.get("/v3/batches/{batch_id}", summary="One batch and its progress")
-    async def one(owner: Owner, batch_id: UUID) -> dict[str, Any]:
-        return await batches.one(owner, batch_id)
-
-    @app.get("/v3/batches/{batch_id}/results", summary="Its items with their results", response_model=None)
-    async def results(  # noqa: PLR0913
-        request: Request,
-        owner: Owner,
-        batch_id: UUID,
-        cursor: UUID | None = None,
-        limit: Annotated[int, Query(ge=1, le=MOST_PAGE)] = PAGE,
-        state: Annotated[list[ItemState] | None, Query()] = None,
-        format: Literal["json", "jsonl"] | None = None,  # noqa: A002 - the query's word
-    ) -> dict[str, Any] | Response:
-        wants_lines = "application/x-ndjson" in request.headers.get("accept", "")
-        rows = await batches.results(owner, batch_id, cursor, limit, state)
-        if format == "jsonl" or (format is None and wants_lines):
-            return StreamingResponse(lines(batches, owner, batch_id, rows, state), media_type="application/x-ndjson")
-        return {"results": rows, "next_cursor": rows[-1]["item_id"] if len(rows) == limit else None}
-
-
-async def lines(
-    batches: Batches, owner: UUID, batch_id: UUID, rows: list[dict[str, Any]], states: list[ItemState] | None
-) -> AsyncIterator[str]:
-    """All results from here to the end, one JSON object a line, page by page."""
-    while rows:
-        for row in rows:
-            yield json.dumps(row, ensure_ascii=False) + "\n"
-        rows = await batches.results(owner, batch_id, UUID(rows[-1]["item_id"]), MOST_PAGE, states)
-
-
-def add_monitoring(app: FastAPI, monitoring: Monitoring) -> None:
-    started = time.monotonic()
-
-    @app.get("/live", summary="Is the process alive?")
-    async def live() -> dict[str, Any]:
-        return {"status": "live", "seconds": round(time.monotonic() - started, 1)}
-
-    @app.get("/ready", summary="Can it work?")
-    async def ready() -> JSONResponse:
-        problem = await monitoring.problem()
-        if problem:
-            return problems.answer(503, problem)
-        return JSONResponse({"status": "ready"})
-
-    @app.get("/health", summary="The state of everything it needs")
-    async def health() -> JSONResponse:
-        report = await monitoring.health()
-        return JSONResponse(report, 503 if report["status"] == "down" else 200)
-
-    @app.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
-    async def metrics() -> PlainTextResponse:
-        return PlainTextResponse(await monitoring.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
+def add_middleware(app: FastAPI, keys: Keys) -> None:
+    """The last that is added is met first."""
+    app.add_middleware(AtMost)
+    app.add_middleware(Admission, keys=keys, hops=settings().trusted_hops)
+    if origins := settings().cors_origins.split():
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match"],
+            expose_headers=SEEN_ACROSS_ORIGINS,
+            max_age=CORS_SECONDS,
+        )
+    app.add_middleware(Traced, settings=settings())

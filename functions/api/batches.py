@@ -1,140 +1,175 @@
-"""Batches: submit, watch, read the results."""
+"""Batches: submit, watch, cancel, try again, read the results."""
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+import time
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
+from functions.api.caching import Cache
+from functions.api.filling import Filled, Filling
+from functions.api.keys import KeyHolder
 from functions.api.problems import Problem
-from shared.enlisting import entry, estimate
-from shared.errors import Failed
+from functions.api.progress import STOPPED, describe, in_the_database
+from functions.api.submission import Chunk, Wanted
+from shared.enlisting import estimate
 from shared.manifest import Manifest, Manifests
 from shared.messages import Messages
-from shared.store import ROWS_PER_CALL, Store
-from shared.telemetry import log
+from shared.store import Store
 
 Row = dict[str, Any]
-STATES = ("waiting", "running", "done", "skipped", "dead", "cancelled")
-COLUMNS = "id,function,source,state,duplicates,created_at,body_hash"
+# So long a request goes on cancelling or trying again by itself; the sweep does the rest, or the caller asks once more.
+WORK_SECONDS = 20.0
 
 
 class Batches:
-    """Batches of one owner at a time; nobody sees another's."""
+    """Batches of one owner at a time; only an operator sees another's."""
 
-    def __init__(self, store: Store, messages: Messages, known: Manifests) -> None:
+    def __init__(self, store: Store, messages: Messages, known: Manifests, cache: Cache) -> None:
         self._store = store
-        self._messages = messages
         self._known = known
+        self._cache = cache
+        self._filling = Filling(store, messages)
+        self.tell = self._filling.tell
 
     def function(self, name: str) -> Manifest:
-        """Raises Problem 422 for what is no item function."""
+        """Raises Problem 422 for what is no function that takes items of callers."""
         manifest = self._known.functions.get(name)
-        if manifest is None or manifest.kind != "item":
-            have = ", ".join(one.name for one in self._known.functions.values() if one.kind == "item")
-            raise Problem(422, f"There is no function {name!r}; there is: {have}.")
+        if manifest is None or not takes_items(manifest):
+            raise Problem(422, f"There is no function {name!r}; there is: {', '.join(self.functions())}.")
         return manifest
 
-    async def submit(
-        self, owner: UUID, manifest: Manifest, items: Sequence[Row], options: Row, *, key: str | None
-    ) -> Row:
+    def functions(self) -> list[str]:
+        """The names of those that do."""
+        return [one.name for one in self._known.functions.values() if takes_items(one)]
+
+    async def submit(self, owner: KeyHolder, wanted: Wanted, chunks: AsyncIterator[Chunk]) -> Row:
         """Enlist the items and tell the fan-out. Nothing is lost once this returns, whatever dies after it."""
-        batch = await self._open(owner, manifest, "items", key, {"items": items, "options": options})
-        if batch["state"] == "accepting":
-            entries = [entry(item, manifest, options) for item in items]
-            duplicates = await self._enlist(batch["id"], manifest, entries)
-            await self._store.update("batches", {"state": "open", "duplicates": duplicates}, id=batch["id"])
-            await self._tell({"batch_id": batch["id"]})
-        return await self.one(owner, UUID(batch["id"]))
+        manifest = self.function(wanted.order.function)
+        return await self._told(owner, await self._filling.with_items(owner, manifest, wanted, chunks))
 
-    async def submit_backlog(
-        self, owner: UUID, manifest: Manifest, limit: int, options: Row, *, key: str | None
-    ) -> Row:
+    async def submit_backlog(self, owner: KeyHolder, wanted: Wanted, limit: int) -> Row:
         """A batch that the fan-out fills from the function's backlog. Raises Problem 422 where there is none."""
-        check_backlog(manifest)
-        order = {"function": manifest.name, "limit": limit, "options": options}
-        batch = await self._open(owner, manifest, "backlog", key, order)
-        if batch["state"] == "accepting":
-            # It stays "accepting" until the fan-out has filled it; the same order twice fills it once.
-            await self._messages.publish({**order, "batch_id": batch["id"]})
-        return await self.one(owner, UUID(batch["id"]))
+        check_backlog(self.function(wanted.order.function))
+        return await self._told(owner, await self._filling.from_backlog(owner, wanted, limit))
 
-    async def dry_run(self, manifest: Manifest, limit: int) -> Row:
+    async def dry_run(self, function: str, limit: int) -> Row:
         """What a backlog run would do. Writes nothing."""
+        manifest = self.function(function)
         check_backlog(manifest)
         found = await self._store.backlog_count(manifest, limit)
         return estimate(manifest, found, self._known.quotas[manifest.quota or ""]["requests_per_minute"])
 
-    async def one(self, owner: UUID, batch_id: UUID) -> Row:
+    async def one(self, owner: KeyHolder, batch_id: UUID) -> Row:
         """One batch with its progress. Raises Problem 404."""
-        batches = await self._store.select("batches", COLUMNS, id=str(batch_id), owner=str(owner))
-        if not batches:
-            raise Problem(404, f"You have no batch {batch_id}.")
-        (row,) = await self._with_progress(batches)
-        return row
+        rows = await self._store.call("batches_v1", owner=owner.scope, batch_id=str(batch_id))
+        if not rows:
+            raise not_there(batch_id)
+        return describe(rows[0])
 
-    async def newest(self, owner: UUID, limit: int, before: UUID | None) -> list[Row]:
+    async def newest(  # noqa: PLR0913 - its filters
+        self,
+        owner: KeyHolder,
+        limit: int,
+        before: UUID | None,
+        function: str | None = None,
+        states: Sequence[str] | None = None,
+        since: datetime | None = None,
+    ) -> list[Row]:
         """The owner's batches, the newest first, from `before` on."""
-        return await self._with_progress(await self._store.newest("batches", COLUMNS, limit, before, owner=str(owner)))
+        rows = await self._store.call(
+            "batches_v1",
+            owner=owner.scope,
+            function_name=function,
+            states=in_the_database(states),
+            since=since.isoformat() if since else None,
+            before=str(before) if before else None,
+            most=limit,
+        )
+        return [describe(row) for row in rows]
+
+    async def table(self, owner: KeyHolder, batch_id: UUID) -> str:
+        """Where the rows of its function are. Raises Problem 404: this is what every look into a batch asks first."""
+        mine = {} if owner.scope is None else {"owner": owner.scope}
+        batches = await self._store.select("batches", "function", id=str(batch_id), **mine)
+        if not batches:
+            raise not_there(batch_id)
+        manifest = self._known.functions.get(batches[0]["function"])
+        if manifest is None or manifest.table is None:
+            raise Problem(404, f"The function {batches[0]['function']!r} of this batch is not there any more.")
+        return manifest.table
 
     async def results(
-        self, owner: UUID, batch_id: UUID, after: UUID | None, limit: int, states: Sequence[str] | None
+        self, table: str, batch_id: UUID, after: UUID | None, limit: int, states: Sequence[str] | None
     ) -> list[Row]:
         """A page of items with their results, in the order they came."""
-        batches = await self._store.select("batches", "function", id=str(batch_id), owner=str(owner))
-        if not batches:
-            raise Problem(404, f"You have no batch {batch_id}.")
         rows: list[Row] = await self._store.call(
             "batch_results_v1",
             batch_id=str(batch_id),
-            result_table=self._known.functions[batches[0]["function"]].table,
+            result_table=table,
             after=str(after) if after else None,
             most=limit,
             states=list(states) if states else None,
         )
         return rows
 
-    async def _open(
-        self, owner: UUID, manifest: Manifest, source: str, key: str | None, body: Mapping[str, Any]
-    ) -> Row:
-        """The batch's row; for a repeated Idempotency-Key the one of then. Raises Problem 422 for another body."""
-        digest = hashlib.sha256(json.dumps([manifest.name, body], sort_keys=True).encode()).hexdigest()
-        row = {
-            "function": manifest.name,
-            "source": source,
-            "owner": str(owner),
-            "idempotency_key": key or f"none-{uuid4()}",
-            "body_hash": digest,
-        }
-        await self._store.insert("batches", [row], on_conflict="owner,idempotency_key")
-        named = {"owner": row["owner"], "idempotency_key": row["idempotency_key"]}
-        (batch,) = await self._store.select("batches", COLUMNS, **named)
-        if batch["body_hash"] != digest:
-            raise Problem(422, "This Idempotency-Key came with another body before: use a new key for a new batch.")
+    async def items(self, batch_id: UUID, after: UUID | None, limit: int, states: Sequence[str] | None) -> list[Row]:
+        """A page of items, in the order they came."""
+        rows: list[Row] = await self._store.call(
+            "batch_items_v1",
+            batch_id=str(batch_id),
+            after=str(after) if after else None,
+            most=limit,
+            states=list(states) if states else None,
+        )
+        return rows
+
+    async def cancel(self, owner: KeyHolder, batch_id: UUID) -> Row:
+        """What waits is cancelled, what runs ends by itself. Raises Problem 404, 409 for one that has ended."""
+        until = time.monotonic() + WORK_SECONDS
+        while True:
+            rows = await self._store.call(
+                "cancel_batch_v1", batch_id=str(batch_id), owner=owner.scope, actor=str(owner.id)
+            )
+            if not rows:
+                raise not_there(batch_id)
+            if not rows[0]["goes_on"] or time.monotonic() > until:
+                break
+        await self.changed(batch_id)
+        if rows[0]["state"].startswith("completed"):
+            raise Problem(409, f"Batch {batch_id} has ended already: there is nothing to cancel.")
+        return await self.one(owner, batch_id)
+
+    async def retry_failed(self, owner: KeyHolder, batch_id: UUID) -> Row:
+        """Its dead items wait again, with all their attempts. Raises Problem 404, 409 for one that was stopped."""
+        if (await self.one(owner, batch_id))["state"] in STOPPED:
+            raise Problem(409, f"Batch {batch_id} was stopped: submit its failed items as a new batch.")
+        retried, until = 0, time.monotonic() + WORK_SECONDS
+        while True:
+            (done,) = await self._store.call(
+                "replay_dead_v1", actor=str(owner.id), action="retry_failed", owner=owner.scope, batch_id=str(batch_id)
+            )
+            retried += done["affected"]
+            if not done["goes_on"] or time.monotonic() > until:
+                break
+        if retried:
+            await self.changed(batch_id)
+            await self.tell(batch_id)
+        return {**await self.one(owner, batch_id), "retried": retried}
+
+    async def changed(self, batch_id: UUID | str) -> None:
+        """Nobody is given what was known of it before."""
+        await self._cache.forget(str(batch_id))
+
+    async def _told(self, owner: KeyHolder, filled: Filled) -> Row:
+        batch = await self.one(owner, filled.batch_id)
+        if filled.secret is not None:
+            batch["webhook"] = {**batch["webhook"], "secret": filled.secret}
         return batch
 
-    async def _enlist(self, batch_id: str, manifest: Manifest, entries: Sequence[Row]) -> int:
-        """How many were there already. One chunk after the other, so that items keep the order they came in."""
-        duplicates = 0
-        for start in range(0, len(entries), ROWS_PER_CALL):
-            done = await self._store.enlist(entries[start : start + ROWS_PER_CALL], batch_id, manifest)
-            duplicates += done["duplicates"]
-        return duplicates
 
-    async def _tell(self, message: Mapping[str, Any]) -> None:
-        try:
-            await self._messages.publish(message)
-        except Failed as error:
-            # The items are enlisted: the sweep gives them their tasks.
-            log.error("not_told", message=dict(message), error=error.detail)
-
-    async def _with_progress(self, batches: Sequence[Row]) -> list[Row]:
-        if not batches:
-            return []
-        rows = await self._store.call("batch_progress_v1", batch_ids=[batch["id"] for batch in batches])
-        progress = {row["batch_id"]: row for row in rows}
-        return [describe(batch, progress[batch["id"]]) for batch in batches]
+def takes_items(manifest: Manifest) -> bool:
+    return manifest.kind == "item" and manifest.submittable
 
 
 def check_backlog(manifest: Manifest) -> None:
@@ -142,46 +177,5 @@ def check_backlog(manifest: Manifest) -> None:
         raise Problem(422, f"The function {manifest.name} has no backlog; send items.")
 
 
-def describe(batch: Mapping[str, Any], progress: Mapping[str, Any]) -> Row:
-    """A batch as callers see it."""
-    counts = {state: progress[state] for state in STATES}
-    left = counts["waiting"] + counts["running"]
-    rate = per_minute(progress["last_minute"], batch["created_at"])
-    over = left == 0 and batch["state"] != "accepting"
-    return {
-        "id": batch["id"],
-        "function": batch["function"],
-        "source": batch["source"],
-        "state": state_of(batch["state"], counts, over=over),
-        "total": progress["total"],
-        "counts": counts,
-        "cached": progress["cached"],
-        "duplicates": batch["duplicates"],
-        "tokens_in": progress["tokens_in"],
-        "tokens_out": progress["tokens_out"],
-        "cost_usd": float(progress["cost_usd"]),
-        "created_at": as_iso(batch["created_at"]),
-        "finished_at": as_iso(progress["finished_at"] or batch["created_at"]) if over else None,
-        "rate_per_minute": rate,
-        "eta_seconds": round(left * 60 / rate) if left and rate else None,
-        "links": {"self": f"/v3/batches/{batch['id']}", "results": f"/v3/batches/{batch['id']}/results"},
-    }
-
-
-def per_minute(last_minute: int, created_at: str) -> float:
-    """Items that ended, per minute: over the last one, or over the batch's life while that is shorter."""
-    age = (datetime.now(UTC) - datetime.fromisoformat(created_at)).total_seconds()
-    return round(last_minute * 60 / min(60.0, max(1.0, age)), 1)
-
-
-def state_of(state: str, counts: Mapping[str, int], *, over: bool) -> str:
-    if state != "open":
-        return state
-    if not over:
-        return "running"
-    return "completed_with_errors" if counts["dead"] else "completed"
-
-
-def as_iso(moment: str | None) -> str | None:
-    """Supabase writes timestamps in more than one way; callers get one."""
-    return datetime.fromisoformat(moment).isoformat().replace("+00:00", "Z") if moment else None
+def not_there(batch_id: UUID) -> Problem:
+    return Problem(404, f"You have no batch {batch_id}.")

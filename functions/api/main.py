@@ -1,7 +1,7 @@
-"""api: the HTTP interface.
+"""api: the HTTP interface. docs/api.md tells what stands between its endpoints, /docs what each takes and gives.
 
-GET /live  /ready  /health  /metrics
-POST, GET /v3/batches   GET /v3/batches/{id}   GET /v3/batches/{id}/results
+GET /live  /ready  /health  /metrics  /docs  /openapi.json
+/v3/batches  /v3/items  /v3/dead-letters  /v3/posters  /v3/rate-limit  /v3/audit  /v3/monitoring  /v3/cache
 """
 
 import asyncio

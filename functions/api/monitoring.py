@@ -1,155 +1,125 @@
-"""Monitoring: readiness, health and metrics, read from the database, which knows what happened."""
+"""Monitoring: can this work, and how is everything it needs?
+
+Each dependency is asked at the same time as the others and has a time of its own, so that a dead one is told of, not
+waited for. The model is not asked, for that would cost: what the last attempts met tells of it.
+"""
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Metric, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
-
+from functions.api.redis_cache import RedisCache
 from shared.errors import Failed
+from shared.loading import load
 from shared.manifest import Manifests
+from shared.messages import Messages
 from shared.queue import Queue
 from shared.store import Store
 
 Row = Mapping[str, Any]
-KEEP_SECONDS = 10.0
-COUNTERS = {
-    "attempts": "Attempts that were begun",
-    "tokens_in": "Input tokens paid for",
-    "tokens_out": "Output tokens paid for",
-    "cost_usd": "What the model calls cost, in US dollars",
-}
+Check = dict[str, Any]
+SECONDS = 2.0
 
 
 class Monitoring:
-    def __init__(self, store: Store, queue: Queue, known: Manifests) -> None:
+    def __init__(
+        self, store: Store, queue: Queue, messages: Messages, known: Manifests, redis: RedisCache | None = None
+    ) -> None:
         self._store = store
         self._queue = queue
+        self._messages = messages
         self._known = known
-        self._metrics = ("", 0.0)
-        self._reading = asyncio.Lock()
+        self._redis = redis
         self._synced = False
 
     async def problem(self) -> str | None:
         """Why this cannot work now; None when it can."""
-        try:
-            await self._store.check()
-            if not self._synced:
-                await self._store.sync_quotas(self._known.quotas)
-                self._synced = True
-        except Failed as error:
-            return error.detail
-        return None
+        check = await checked(self._database)
+        return None if check["state"] == "ok" else check["detail"]
 
     async def health(self) -> dict[str, Any]:
         """ok; degraded: something rests or does not answer; down: the database does not."""
-        started = time.monotonic()
-        problem = await self.problem()
-        database = {
-            "state": "down" if problem else "ok",
-            "latency_ms": round((time.monotonic() - started) * 1000, 1),
-        }
-        if problem:
-            return {"status": "down", "checks": {"database": {**database, "detail": problem}}}
-        quotas, breakers, queues = await asyncio.gather(
-            self._store.call("health_v1"), self._store.call("breakers_v1"), self._queues()
-        )
-        unwell = (
-            any(row["rests_seconds"] > 0 for row in quotas)
-            or any(row["state"] != "closed" for row in breakers)
-            or any(queue["state"] != "running" for queue in queues.values())
-        )
-        return {
-            "status": "degraded" if unwell else "ok",
-            "checks": {
-                "database": database,
-                "queues": queues,
-                "breakers": breakers,
-                "quotas": [{"name": row.pop("quota"), **row} for row in quotas],
-            },
-        }
-
-    async def metrics(self) -> str:
-        """Prometheus text; read from the database every few seconds at most."""
-        async with self._reading:
-            text, read_at = self._metrics
-            if not text or time.monotonic() - read_at > KEEP_SECONDS:
-                text = await self._read_metrics()
-                self._metrics = (text, time.monotonic())
-        return text
-
-    async def _queues(self) -> dict[str, dict[str, Any]]:
+        # Loading the clients takes longer than any of them.
+        await asyncio.gather(load("google.cloud.tasks_v2"), load("google.pubsub_v1"))
         names = list(self._known.quotas)
-        states = await asyncio.gather(*(self._queue.state(name) for name in names), return_exceptions=True)
-        return {
-            name: {"state": "unreachable", "detail": str(state)}
-            if isinstance(state, BaseException)
-            else {"state": state}
-            for name, state in zip(names, states, strict=True)
-        }
-
-    async def _read_metrics(self) -> str:
-        rows, quotas, breakers = await asyncio.gather(
-            self._store.call("metrics_v1"), self._store.call("health_v1"), self._store.call("breakers_v1")
+        database, topic, redis, told, *queues = await asyncio.gather(
+            checked(self._database),
+            checked(self._messages.check),
+            self._ask_redis(),
+            self._told(),
+            *(checked(partial(self._queue.state, name)) for name in names),
         )
-        registry = CollectorRegistry()
-        registry.register(Collected([*families(rows), *quota_families(quotas), breaker_family(breakers)]))
-        return generate_latest(registry).decode()
+        checks = {
+            "database": database,
+            "queues": dict(zip(names, queues, strict=True)),
+            "topic": topic,
+            **redis,
+            **told,
+        }
+        return {"status": status_of(checks), "checks": checks}
+
+    async def _database(self) -> str:
+        await self._store.check()
+        if not self._synced:
+            await self._store.sync_quotas(self._known.quotas)
+            self._synced = True
+        return "ok"
+
+    async def _ask_redis(self) -> dict[str, Check]:
+        if self._redis is None:
+            return {}
+        latency = await self._redis.latency_ms()
+        if latency is None:
+            return {"redis": {"state": "down", "detail": "It does not answer: each process caches for itself"}}
+        return {"redis": {"state": "ok", "latency_ms": latency}}
+
+    async def _told(self) -> dict[str, Any]:
+        """What the database knows of quotas, breakers and models; nothing while it is down."""
+        try:
+            async with asyncio.timeout(SECONDS):
+                quotas, breakers = await asyncio.gather(self._store.call("health_v1"), self._store.call("breakers_v1"))
+        except (Failed, TimeoutError):
+            return {}
+        models = {row["quota"]: model_of(row, breakers) for row in quotas}
+        return {"models": models, "breakers": breakers, "quotas": [{"name": row.pop("quota"), **row} for row in quotas]}
 
 
-class Collected:
-    """Metrics that were read already, as a Prometheus collector."""
+async def checked(ask: Callable[[], Awaitable[str]]) -> Check:
+    """What the dependency says of itself, and how long it took; down with the reason when it says nothing."""
+    started = time.monotonic()
+    try:
+        async with asyncio.timeout(SECONDS):
+            said: Check = {"state": await ask()}
+    except TimeoutError:
+        said = {"state": "down", "detail": f"It did not answer within {SECONDS:g} s"}
+    except Failed as error:
+        said = {"state": "down", "detail": error.detail}
+    return {**said, "latency_ms": round((time.monotonic() - started) * 1000, 1)}
 
-    def __init__(self, metrics: Sequence[Metric]) -> None:
-        self._metrics = metrics
 
-    def collect(self) -> Iterator[Metric]:
-        yield from self._metrics
-
-
-def families(rows: Sequence[Row]) -> list[Metric]:
-    items = GaugeMetricFamily("piecework_items", "Items by function and state", labels=["function", "state"])
-    reasons = GaugeMetricFamily(
-        "piecework_item_reasons", "Skipped and dead items by reason", labels=["function", "state", "reason"]
-    )
-    counters = {
-        name: CounterMetricFamily(f"piecework_{name}", about, labels=["function"]) for name, about in COUNTERS.items()
+def model_of(row: Row, breakers: Sequence[Row]) -> Check:
+    """resting: its quota does; ill: its breaker is open; unknown: nobody had an answer of it within a day."""
+    ill = next((one for one in breakers if one["name"] == f"quota:{row['quota']}" and one["state"] != "closed"), None)
+    if ill is not None:
+        return {"state": "ill", "answered_seconds": row["answered_seconds"], "detail": ill["reason"]}
+    if row["rests_seconds"] > 0:
+        return {"state": "resting", "answered_seconds": row["answered_seconds"], "detail": row["rest_reason"]}
+    return {
+        "state": "unknown" if row["answered_seconds"] is None else "ok",
+        "answered_seconds": row["answered_seconds"],
     }
-    known: dict[str, Any] = {"items": items, "reasons": reasons, **counters}
-    for row in rows:
-        known[row["metric"]].add_metric([str(value) for value in in_order(row)], row["value"])
-    return list(known.values())
 
 
-def in_order(row: Row) -> list[Any]:
-    return [row["labels"][name] for name in ("function", "state", "reason") if name in row["labels"]]
-
-
-def quota_families(quotas: Sequence[Row]) -> list[Metric]:
-    shown = {
-        "requests_per_minute": "Requests a minute allowed",
-        "waiting": "Items that wait for this quota",
-        "running": "Items at work",
-        "oldest_seconds": "Age of the oldest waiting item's task",
-        "rests_seconds": "For how long the quota still rests",
-    }
-    metrics: list[Metric] = []
-    for column, about in shown.items():
-        family = GaugeMetricFamily(f"piecework_quota_{column}", about, labels=["quota"])
-        for row in quotas:
-            family.add_metric([row["quota"]], row[column] or 0)
-        metrics.append(family)
-    return metrics
-
-
-def breaker_family(breakers: Sequence[Row]) -> Metric:
-    family = GaugeMetricFamily(
-        "piecework_breaker_open",
-        "1: open or half open, 0: closed with failures counted",
-        labels=["name", "state"],
+def status_of(checks: Mapping[str, Any]) -> str:
+    if checks["database"]["state"] != "ok":
+        return "down"
+    well = (
+        checks["topic"]["state"] == "ok"
+        and checks.get("redis", {"state": "ok"})["state"] == "ok"
+        and all(queue["state"] == "running" for queue in checks["queues"].values())
+        and all(breaker["state"] == "closed" for breaker in checks.get("breakers", [{"state": "unknown"}]))
+        and not any(quota["rests_seconds"] > 0 for quota in checks["quotas"])
     )
-    for row in breakers:
-        family.add_metric([row["name"], row["state"]], row["state"] != "closed")
-    return family
+    return "ok" if well else "degraded"

@@ -4,6 +4,9 @@
     enqueue  a task too many is harmless: claim_v1 lets one delivery through
     mark     what is not marked, the sweep finds
 
+Items of a batch of low priority get no more tasks than their quota can do until the next sweep, together with all that
+stands in its queue already: batches of normal priority come first, and wait for a few minutes of low ones at most.
+
 Work is done in pages, so memory stays flat; when the time is nearly up, a new message goes on where this one stopped.
 """
 
@@ -22,8 +25,12 @@ from shared.queue import Delivery, Queue, QueueDown
 from shared.settings import Settings
 from shared.store import ROWS_PER_CALL, Store
 from shared.telemetry import log
+from shared.tracing import current
 
 SWEEP_ROWS = 1000
+TENDED_ITEMS = 2000
+# States of a batch whose items may still come in, or get their tasks.
+TAKING = ("accepting", "open")
 # A backlog run's batch has its message's id, so that a message delivered twice goes on with the same batch.
 BACKLOG_RUNS = UUID("7f0c5a53-93c1-4f0e-9f5d-2f4b1f2f6a10")
 
@@ -61,15 +68,19 @@ class Fanout:
             return {"enlisted": 0, "queued": 0}
         until = time.monotonic() + self._seconds
         enlisted = await self._enlist(manifest, batch_id, order, until)
-        return {"enlisted": enlisted, **await self._fan(batch_id, None, until)}
+        return {"enlisted": enlisted, **await self.batch(FanBatch(batch_id=batch_id))}
 
     async def batch(self, order: FanBatch) -> Report:
-        """Give the items of a batch their tasks."""
+        """Give the items of a batch their tasks; those of a low one as far as there is room."""
+        batches = await self.store.select("batches", "priority", id=str(order.batch_id))
+        if batches and batches[0]["priority"] == "low":
+            return {"batch_id": str(order.batch_id), "queued": await self._fill_room()}
         return await self._fan(order.batch_id, order.after, time.monotonic() + self._seconds)
 
     async def sweep(self, _order: Sweep) -> Report:
         """Find what was lost; a queue that is empty has lost all that waits for it."""
         until = time.monotonic() + self._seconds
+        await self._tend(until)
         empty = [name for name in self._known.quotas if await self._is_empty(name)]
         found = queued = 0
         while time.monotonic() < until:
@@ -80,7 +91,23 @@ class Fanout:
             # What was not taken would be found again at once.
             if len(rows) < SWEEP_ROWS or not taken:
                 break
+        queued += await self._fill_room()
+        await self._tell_health()
         return {"found": found, "queued": queued}
+
+    async def _tend(self, until: float) -> None:
+        """Deadlines, cancellations that are under way, batches whose end nobody has marked."""
+        while time.monotonic() < until:
+            (done,) = await self.store.call("tend_batches_v1", most=TENDED_ITEMS)
+            if any(done.values()):
+                log.info("tended", **done)
+            if done["cancelled"] < TENDED_ITEMS:
+                break
+
+    async def _fill_room(self) -> int:
+        """Tasks for items of low batches, as far as their quotas have room."""
+        rows = await self.store.call("low_items_v1")
+        return await self._enqueue([(UUID(row["item_id"]), row["function"]) for row in rows])
 
     def _item_function(self, name: str) -> Manifest:
         manifest = self._known.functions.get(name)
@@ -90,10 +117,14 @@ class Fanout:
         return manifest
 
     async def _has_work(self, manifest: Manifest, batch_id: UUID) -> bool:
-        """Something in the backlog, or a batch that an earlier delivery of this order left half done."""
-        if await self.store.backlog_count(manifest, 1):
-            return True
-        return bool(await self.store.select("batches", "id", id=str(batch_id)))
+        """Something in the backlog, or a batch that an earlier delivery of this order left half done.
+
+        None for a batch that was cancelled meanwhile, or has ended.
+        """
+        batches = await self.store.select("batches", "state", id=str(batch_id))
+        if batches:
+            return batches[0]["state"] in TAKING
+        return bool(await self.store.backlog_count(manifest, 1))
 
     async def _tell(self, manifest: Manifest, limit: int) -> Report:
         found = await self.store.backlog_count(manifest, limit)
@@ -116,7 +147,7 @@ class Fanout:
             if time.monotonic() > until:
                 await self._go_on(order.model_copy(update={"batch_id": batch_id}))
                 return enlisted
-        await self.store.update("batches", {"state": "open"}, id=str(batch_id), state="accepting")
+        await self.store.call("open_batch_v1", batch_id=str(batch_id))
         return enlisted
 
     async def _fan(self, batch_id: UUID, after: UUID | None, until: float) -> Report:
@@ -139,7 +170,9 @@ class Fanout:
         if gone:
             log.error("function_gone", functions=sorted(gone), hint="cancel their batches, or deploy them again")
         deliveries = [
-            Delivery(item_id, self._known.functions[function]) for item_id, function in items if function not in gone
+            Delivery(item_id, self._known.functions[function], traceparent=current())
+            for item_id, function in items
+            if function not in gone
         ]
         taken = await self.queue.put_all(deliveries)
         marks = [taken[start : start + ROWS_PER_CALL] for start in range(0, len(taken), ROWS_PER_CALL)]
@@ -149,6 +182,14 @@ class Fanout:
         if len(taken) < len(deliveries):
             log.warning("not_queued", items=len(deliveries) - len(taken), hint="the sweep will find them")
         return len(taken)
+
+    async def _tell_health(self) -> None:
+        """A line per quota and per breaker that has failures: the alerts on them are made of these."""
+        quotas, breakers = await asyncio.gather(self.store.call("health_v1"), self.store.call("breakers_v1"))
+        for row in quotas:
+            log.info("quota", **row)
+        for row in breakers:
+            log.info("breaker", **row)
 
     async def _go_on(self, order: FanBatch | FanBacklog) -> None:
         await self.messages.publish(order.model_dump(mode="json", exclude_none=True))

@@ -17,6 +17,7 @@ from shared.manifest import manifests
 from shared.settings import settings
 from shared.setup import needs_settings
 from shared.telemetry import log
+from shared.tracing import request as traced
 
 
 @needs_settings("fanout")
@@ -29,7 +30,9 @@ async def handle(request: Request) -> JSONResponse:
             email=settings().pubsub_service_account,
         )
         push = read_push(await request.body())
-        report = await carry_out(push, fanout(asyncio.get_running_loop()))
+        async with traced("fan out", settings(), "fanout", parent=push.traceparent) as trace:
+            report = await carry_out(push, fanout(asyncio.get_running_loop()))
+            trace.set(**report)
     except Unauthorized as error:
         return JSONResponse({"error": str(error)}, error.status)
     except (BadOrder, UnknownFunction) as error:

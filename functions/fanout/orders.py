@@ -57,10 +57,11 @@ class BadOrder(ValueError):
 
 @dataclass(frozen=True)
 class Push:
-    """One Pub/Sub push: which message, and what it asks."""
+    """One Pub/Sub push: which message, what it asks, and the trace it belongs to."""
 
     message_id: str
     order: Order
+    traceparent: str | None = None
 
 
 def read_push(body: bytes) -> Push:
@@ -68,7 +69,8 @@ def read_push(body: bytes) -> Push:
     try:
         message: Any = json.loads(body)["message"]
         content = json.loads(base64.b64decode(message["data"], validate=True))
-        return Push(str(message["messageId"]), kind_of(content).model_validate(content))
+        traceparent = (message.get("attributes") or {}).get("traceparent")
+        return Push(str(message["messageId"]), kind_of(content).model_validate(content), traceparent)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         raise BadOrder(f"{'.'.join(map(str, problem['loc'])) or 'order'}: {problem['msg']}") from error

@@ -260,7 +260,7 @@ $$;
 
 -- What the upstreams say: breakers of the quota and of each domain, the quota's rest, and its pace.
 --
--- Pace: calls of a quota leave one by one, 60 / requests_per_minute apart (tokens likewise), 1.5 % wider so that the clocks'
+-- Pace: calls of a quota leave one by one, 60 / requests_per_minute apart (tokens likewise), 2 % wider so that the clocks'
 -- jitter never puts one too many into a window. What would have to wait longer than `patience_seconds` is sent back
 -- and comes in single file (`tail`), not all at once.
 create function public.claim_pace(
@@ -302,7 +302,7 @@ begin
     plan := public.claim_break(plan, 'quota:' || quota_name, watched, moment);
   end if;
 
-  request_gap := 60.0 * 1.015 / valve.requests_per_minute;
+  request_gap := 60.0 * 1.02 / valve.requests_per_minute;
   token_gap := public.token_gap(reserve_tokens, valve.tokens_per_minute);
   tail_gap := case when books or valve.dispatches_per_minute is null then greatest(request_gap, token_gap)
     else least(60.0 / valve.dispatches_per_minute, greatest(request_gap, token_gap)) end;

@@ -25,6 +25,17 @@ class Caller:
         sent = {**self._headers(), "Content-Type": "application/json", **headers}
         return self.function.client.post(f"{self.function.url}/v3/batches", content=content, headers=sent)
 
+    def act(self, path, body=None):
+        """POST something else than a batch."""
+        return self.function.client.post(f"{self.function.url}{path}", json=body, headers=self._headers())
+
+    def upload(self, content, *, key=None, **query):
+        """JSON lines, from bytes or from an iterator of pieces."""
+        sent = {**self._headers(), "Content-Type": "application/x-ndjson", **({"Idempotency-Key": key} if key else {})}
+        return self.function.client.post(
+            f"{self.function.url}/v3/batches", params={"function": "probe", **query}, content=content, headers=sent
+        )
+
     def submit(self, *items, **more):
         """A batch of the probe; its id."""
         answer = self.post({"function": "probe", "items": list(items), **more})
@@ -40,16 +51,29 @@ def caller_of(deployed, database, topic):
     """caller_of(): the API as seen by a new caller."""
     api = deployed("api")
 
-    def caller_of(*, revoked=False):
+    def caller_of(*, revoked=False, tier="internal", operator=False):
         key = f"pw_{secrets.token_urlsafe(16)}"
         database.execute(
-            "insert into api_keys (name, key_hash, revoked_at) values ('test', %s, case when %s then now() end)",
-            [sha256(key.encode()).hexdigest(), revoked],
+            "insert into api_keys (name, key_hash, tier, operator, revoked_at) "
+            "values ('test', %s, %s, %s, case when %s then now() end)",
+            [sha256(key.encode()).hexdigest(), tier, operator, revoked],
         )
         return Caller(api, key)
 
     caller_of.nobody = lambda: Caller(api, None)
     return caller_of
+
+
+@pytest.fixture
+def work_off(deployed, database):
+    """Deliver every waiting item once."""
+
+    def work_off():
+        probe = deployed("probe")
+        waiting = database.execute("select id from items where state = 'waiting' and function = 'probe'").fetchall()
+        probe.deliver_all([row["id"] for row in waiting])
+
+    return work_off
 
 
 @pytest.fixture

@@ -82,3 +82,22 @@ def test_a_missing_setting_is_named(piecework, monkeypatch):
 
     assert code == 2
     assert "SUPABASE_SECRET_KEY not set" in said
+
+
+def test_a_key_is_made_for_a_tier_and_for_an_operator(piecework, deployed):
+    _, key, _ = piecework("make", "acme", "--tier", "premium", "--operator")
+
+    told = httpx.get(f"{deployed('api').url}/v3/rate-limit/blocked", headers={"Authorization": f"Bearer {key.strip()}"})
+    _, listed, _ = piecework("list")
+
+    assert told.status_code == 200
+    assert told.headers["ratelimit-policy"] == '"all";q=120;w=60'
+    assert "premium" in listed
+
+
+def test_a_tier_that_is_not_there_is_refused_with_those_that_are(piecework, database):
+    code, _, said = piecework("make", "acme", "--tier", "gold")
+
+    assert code == 2
+    assert "default, enterprise, internal, premium" in said
+    assert database.execute("select count(*) as n from api_keys").fetchone()["n"] == 0

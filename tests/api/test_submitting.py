@@ -78,7 +78,7 @@ def test_a_backlog_is_ordered_from_the_fan_out(api, database, topic):
 
     (message,) = topic.messages()
     assert (message["function"], message["limit"], message["batch_id"]) == ("probe", 50, batch["id"])
-    assert (batch["source"], batch["state"], batch["total"]) == ("backlog", "accepting", 0)
+    assert (batch["source"], batch["state"], batch["total"]) == ("backlog", "accepted", 0)
 
 
 def test_a_dry_run_tells_what_would_be_done_and_writes_nothing(api, database, topic):
@@ -128,15 +128,27 @@ def test_an_idempotency_key_belongs_to_its_caller(api, caller_of, database):
     assert counts(database) == {"batches": 2, "items": 2}
 
 
-def test_a_call_that_died_halfway_goes_on_when_it_comes_again(api, database, door, topic):
-    door.cut("batches", method="PATCH")
-    first = api.post(BATCH, **{"Idempotency-Key": "once"})
+@pytest.mark.parametrize("call", ["begin_batch_v1", "take_chunk_v1", "open_batch_v1"])
+def test_a_call_that_died_halfway_goes_on_when_it_comes_again(api, database, door, topic, call):
+    body = {"function": "probe", "items": [{"do": "done", "n": n} for n in range(700)]}
+    door.cut(call)
+    first = api.post(body, **{"Idempotency-Key": "once"})
     door.clear()
 
-    second = api.post(BATCH, **{"Idempotency-Key": "once"})
+    second = api.post(body, **{"Idempotency-Key": "once"})
 
     is_problem(first, 503)
     assert (second.status_code, second.json()["state"]) == (202, "running")
+    assert counts(database) == {"batches": 1, "items": 700}
+    assert len(topic.messages()) == 1
+
+
+def test_a_call_whose_answer_from_the_database_was_lost_is_told_to_the_fan_out_all_the_same(api, database, door, topic):
+    door.lose("submit_v1")
+
+    answer = api.post(BATCH)
+
+    assert (answer.status_code, answer.json()["duplicates"]) == (202, 0)
     assert counts(database) == {"batches": 1, "items": 1}
     assert len(topic.messages()) == 1
 
@@ -177,7 +189,7 @@ def test_what_cannot_be_a_batch_is_told_why(api, database, topic, body, said):
 
 
 def test_a_body_too_deep_to_be_read_is_refused(api):
-    is_problem(api.post(b"[" * 100_000), 400)
+    assert "nested too deeply" in is_problem(api.post(b"[" * 100_000), 422)
 
 
 @settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

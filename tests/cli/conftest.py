@@ -29,11 +29,13 @@ class Api:
     key: str = KEY
     pace: int = 1000
     failures: list[int] = field(default_factory=list)  # a status each, 0 for none
+    retry_after: int | None = None
     lost_answers: int = 0
     posts: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     batches: dict[str, dict[str, Any]] = field(default_factory=dict)
     titles: dict[str, str] = field(default_factory=dict)
     status: str = "ok"
+    created_at: str = "2026-01-01T00:00:00Z"
     state: str = ""
     looked: threading.Event = field(default_factory=threading.Event)
 
@@ -52,7 +54,7 @@ class Api:
     def _guarded(self, answer):
         async def guarded(request: Request) -> Response:
             if self.failures and (status := self.failures.pop(0)):
-                return problem(status, "told to fail")
+                return problem(status, "told to fail", self.retry_after)
             if request.headers.get("authorization") != f"Bearer {KEY}":
                 return problem(401, "this key is not known")
             return await answer(request)
@@ -60,7 +62,7 @@ class Api:
         return guarded
 
     async def post(self, request: Request) -> Response:
-        body, key = await request.json(), request.headers["idempotency-key"]
+        body, key = await sent(request), request.headers["idempotency-key"]
         self.posts.append((key, body))
         if body.get("dry_run"):
             estimate = {"queue": "gemini-text", "requests_per_minute": 300, "estimated_seconds": 10}
@@ -115,8 +117,8 @@ class Api:
             "id": made["id"], "function": function, "source": "items", "state": state,
             "total": len(made["items"]), "counts": {"waiting": waiting, **ends}, "cached": 0, "duplicates": 0,
             "tokens_in": 1000 * made["settled"], "tokens_out": 0, "cost_usd": 0.001 * made["settled"],
-            "rate_per_minute": 60, "eta_seconds": waiting or None, "created_at": "2026-01-01T00:00:00Z",
-            "finished_at": None,
+            "rate_per_minute": 60, "eta_seconds": waiting or None, "created_at": self.created_at, "finished_at": None,
+            "webhook": None,
         }  # fmt: skip
 
     def row(self, number: int, item: dict[str, Any]) -> dict[str, Any]:
@@ -133,9 +135,18 @@ def ending(item: dict[str, Any]) -> tuple[str, str | None]:
     return next((end for word, end in ENDINGS.items() if word in item["url"]), ("done", None))
 
 
-def problem(status: int, detail: str) -> Response:
+async def sent(request: Request) -> dict[str, Any]:
+    """A submission as JSON, also one that came as JSON lines with its order in the query."""
+    if request.headers["content-type"] != "application/x-ndjson":
+        return dict(await request.json())
+    items = [json.loads(line) for line in (await request.body()).splitlines() if line.strip()]
+    return {**request.query_params, "items": items}
+
+
+def problem(status: int, detail: str, retry_after: int | None = None) -> Response:
     body = {"type": "about:blank", "title": "no", "status": status, "detail": detail}
-    return JSONResponse(body, status, media_type="application/problem+json")
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
 @pytest.fixture(scope="session")

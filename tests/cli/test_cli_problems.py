@@ -17,7 +17,7 @@ WRONG_KEY = "pw_secret_9876543210"
         (["--url", "http://x:99999", "batches"], 2, "is no API address"),
         (["--url", "http://user:word@x", "batches"], 2, "is no API address"),
         (["batch", "nope"], 2, "404 Not Found: no such batch"),
-        (["batch", "../../health"], 2, "is no batch id"),
+        (["batch", "../../health"], 2, "is no id"),
         (["run", "article"], 2, "Give either a file of URLs"),
         (["run", "article", "--backlog", "urls.txt"], 2, "Give either a file of URLs"),
         (["run", "article", "urls.txt", "--limit", "3"], 2, "--limit and --dry-run go with --backlog"),

@@ -94,6 +94,36 @@ def test_an_item_of_a_function_that_is_gone_does_not_hold_up_the_others(push, ba
     assert sorted(task.item_id for task in queue.waiting()) == items
 
 
+class Told:
+    """A log to look into."""
+
+    def __init__(self):
+        self.lines = []
+
+    def info(self, message, **fields):
+        self.lines.append((message, fields))
+
+    def of(self, message):
+        return [fields for said, fields in self.lines if said == message]
+
+
+async def test_the_sweep_tells_how_quotas_and_breakers_are(fanout, batch_of, database, monkeypatch):
+    told = Told()
+    monkeypatch.setattr("functions.fanout.fanout.log", told)
+    batch_of(3)
+    age(database, 60, set_to="queued_at")
+    database.execute(
+        "insert into breakers (name, state, failures, window_ends, rests_until) "
+        "values ('domain:slow.test', 'open', 9, now() + interval '1 minute', now() + interval '1 minute')"
+    )
+
+    await fanout().sweep(Sweep(sweep=True))
+
+    (quota,) = [line for line in told.of("quota") if line["quota"] == "probe"]
+    assert quota["waiting"] == 3
+    assert [(line["name"], line["state"]) for line in told.of("breaker")] == [("domain:slow.test", "open")]
+
+
 async def test_the_sweep_goes_on_when_the_queue_cannot_be_looked_into(fanout, database):
     assert await fanout(queue_prefix="none-").sweep(Sweep(sweep=True)) == {"found": 0, "queued": 0}
 
@@ -106,3 +136,28 @@ def test_a_quota_that_was_changed_reaches_the_database_with_the_first_message(de
 
     rate = database.execute("select requests_per_minute from quotas where name = 'probe'").fetchone()
     assert rate["requests_per_minute"] == 30_000
+
+
+def test_a_sweep_ends_what_is_too_late_and_goes_on_cancelling(push, batch_of, database):
+    late, _ = batch_of(3)
+    database.execute("update batches set deadline = now() where id = %s", [late])
+
+    push({"sweep": True})
+
+    (row,) = database.execute("select state from batches where id = %s", [late]).fetchall()
+    assert row["state"] == "expired"
+    assert database.execute("select distinct state from items").fetchall() == [{"state": "cancelled"}]
+
+
+def test_items_of_low_priority_get_tasks_only_where_there_is_room(push, batch_of, database, queue):
+    low, _ = batch_of(400, quota="narrow", function="narrow")
+    database.execute("update batches set priority = 'low' where id = %s", [low])
+    normal, _ = batch_of(200, quota="narrow", function="narrow")
+
+    first = push({"batch_id": str(normal)}).json()
+    second = push({"batch_id": str(low)}).json()
+    swept = push({"sweep": True}).json()
+
+    # The quota does 60 a minute: 300 until the next sweep.
+    assert (first["queued"], second["queued"], swept["queued"]) == (200, 100, 0)
+    assert len(queue.waiting("narrow")) == 300

@@ -1,9 +1,11 @@
 """Who may ask, and how often: one call, the same for all instances."""
 
 import json
+import re
 import threading
 from collections import Counter
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from .world import World
 
 ADDRESS = "198.51.100.7"
+DOCS = Path(__file__).parents[2] / "docs" / "api.md"
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +102,20 @@ def test_one_caller_never_uses_up_what_belongs_to_another(world: World):
     admit(world, *[mine] * 60)
 
     assert verdicts(world, mine, other) == {"refused": 1, "ok": 1}
+
+
+def test_the_docs_tell_the_limits_as_they_are(world: World):
+    told = re.findall(r"^\| (\w+) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$", DOCS.read_text(), re.MULTILINE)
+
+    rows = world.rows(
+        """
+        select t.name, t.requests_per_minute, max(l.requests_per_minute) filter (where l.endpoint = 'submit') as submit,
+          max(l.requests_per_minute) filter (where l.endpoint = 'status') as status,
+          max(l.requests_per_minute) filter (where l.endpoint = 'results') as results
+        from tiers t join tier_limits l on l.tier = t.name group by t.name order by t.requests_per_minute
+        """
+    )
+    assert told == [tuple(f"{value:,}" if isinstance(value, int) else value for value in row.values()) for row in rows]
 
 
 def test_a_limit_is_data(world: World):

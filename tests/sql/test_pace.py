@@ -43,7 +43,7 @@ def test_slots_are_spaced(world: World):
 
     claims = paced(world, items, "slow")
 
-    assert [claim["wait"] for claim in claims] == pytest.approx([0, 1.015, 2.03], abs=0.01)
+    assert [claim["wait"] for claim in claims] == pytest.approx([0, 1.02, 2.04], abs=0.01)
 
 
 def test_work_that_prepares_first_books_its_slot_when_it_is_ready(world: World):
@@ -55,7 +55,7 @@ def test_work_that_prepares_first_books_its_slot_when_it_is_ready(world: World):
 
     assert [claim["decision"] for claim in looked] == ["run"] * 3
     assert [claim["wait"] for claim in looked] == [0, 0, 0]
-    assert [claim["wait"] for claim in booked] == pytest.approx([0, 1.015, 2.03], abs=0.01)
+    assert [claim["wait"] for claim in booked] == pytest.approx([0, 1.02, 2.04], abs=0.01)
     assert {claim["attempt"] for claim in booked} == {1}
 
 
@@ -88,7 +88,7 @@ def test_what_is_beyond_patience_comes_back_in_single_file(world: World):
 
     assert [claim["decision"] for claim in claims] == ["run", "rest", "rest", "rest"]
     assert {claim["reason"] for claim in claims[1:]} == {"quota_full"}
-    assert [claim["wait"] for claim in claims[1:]] == pytest.approx([10.15, 20.3, 30.45], abs=0.1)
+    assert [claim["wait"] for claim in claims[1:]] == pytest.approx([10.2, 20.4, 30.6], abs=0.1)
 
 
 def test_the_file_goes_on_over_claims(world: World):
@@ -116,7 +116,7 @@ def test_functions_that_share_a_quota_share_its_pace(world: World):
 
     (claim,) = paced(world, world.items(1, quota="slow"), "slow", function_name="poster")
 
-    assert claim["wait"] == pytest.approx(2.03, abs=0.5)
+    assert claim["wait"] == pytest.approx(2.04, abs=0.5)
 
 
 def test_quotas_do_not_share_theirs(world: World):
@@ -151,7 +151,7 @@ def test_tokens_that_were_used_count_instead_of_those_reserved(world: World, use
 def slots_start(world: World, claim: dict[str, Any]) -> float:
     """When the call of this claim, the first of its quota, went out."""
     request_slot = world.one("select extract(epoch from request_slot)::float from quotas where name = 'slow'")
-    return float(request_slot) - 60 * 1.015 / 6000 - claim["wait"]
+    return float(request_slot) - 60 * 1.02 / 6000 - claim["wait"]
 
 
 def test_a_repeated_keep_settles_tokens_once(world: World):
@@ -250,7 +250,7 @@ def test_who_prepares_comes_back_as_the_queue_hands_out(world: World):
     waits = [claim["wait"] for claim in claims]
     assert [later - earlier for earlier, later in itertools.pairwise(waits)] == pytest.approx([0.1, 0.1])
     # So long before the slot as it may wait for one.
-    assert waits[0] == pytest.approx(1.015 - 0.5 + 0.1, abs=0.2)
+    assert waits[0] == pytest.approx(1.02 - 0.5 + 0.1, abs=0.2)
 
 
 def test_who_would_call_comes_back_call_by_call(world: World):
@@ -260,4 +260,4 @@ def test_who_would_call_comes_back_call_by_call(world: World):
     claims = world.claim(*world.items(3), patience_seconds=0.5)
 
     waits = [claim["wait"] for claim in claims]
-    assert [later - earlier for earlier, later in itertools.pairwise(waits)] == pytest.approx([1.015, 1.015])
+    assert [later - earlier for earlier, later in itertools.pairwise(waits)] == pytest.approx([1.02, 1.02])

@@ -165,6 +165,72 @@ def test_a_second_run_asks_no_model(local: Local, first_run: subprocess.Complete
     assert local.model_calls() == calls
 
 
+@pytest.fixture(scope="module")
+def posters(local: Local, first_run: subprocess.CompletedProcess[str], tmp_path_factory: pytest.TempPathFactory):
+    """How each sample poster ended, and the report."""
+    page = tmp_path_factory.mktemp("report") / "posters.html"
+    imported = local.piecework("import", "posters", str(SAMPLES / "posters.jsonl"))
+    assert imported.returncode == 0, imported.stderr
+    done = local.piecework("analyze-posters", "--include-inactive", "--fail-on", "none", "--report", str(page))
+    assert done.returncode == 0, done.stderr
+    ended = [json.loads(line) for line in done.stdout.splitlines()]
+    return {one["input"]["content_id"]: one for one in ended}, page.read_text()
+
+
+@pytest.mark.timeout(240)
+def test_every_sample_poster_ends_as_expected(posters):
+    expected = yaml.safe_load((SAMPLES / "expected_posters.yaml").read_text())
+
+    ended, _ = posters
+
+    assert {name: (one["state"], one["reason"] or None) for name, one in ended.items() if one["state"] != "done"} == {
+        name: (one["state"], one["reason"]) for name, one in expected.items() if one["state"] != "done"
+    }
+    assert {name for name, one in ended.items() if one["state"] == "done"} == {
+        name for name, one in expected.items() if one["state"] == "done"
+    }
+
+
+@pytest.mark.timeout(240)
+def test_posters_show_what_is_on_them(posters):
+    expected = yaml.safe_load((SAMPLES / "expected_posters.yaml").read_text())
+    rows = {name: one["result"] for name, one in posters[0].items() if one["state"] == "done"}
+
+    faces = {name: sum(each["type"] == "face" for each in row["elements"]) for name, row in rows.items()}
+
+    assert faces == {name: one["faces"] for name, one in expected.items() if one["state"] == "done"}
+    for name, row in rows.items():
+        assert set(expected[name].get("flags", [])) <= set(row["image"]["flags"]), name
+        assert set(expected[name].get("defects", [])) <= set(row["quality"]["flags"]), name
+
+
+def test_the_same_image_is_paid_for_once(posters):
+    expected = yaml.safe_load((SAMPLES / "expected_posters.yaml").read_text())
+    ended, _ = posters
+
+    for name, one in expected.items():
+        if twin := one.get("same_image_as"):
+            assert ended[name]["result"]["image"]["sha256"] == ended[twin]["result"]["image"]["sha256"]
+            assert sorted([ended[name]["tokens_in"] > 0, ended[twin]["tokens_in"] > 0]) == [False, True]
+
+
+def test_the_report_shows_every_poster(posters):
+    ended, page = posters
+
+    assert all(name in page for name in ended)
+
+
+@pytest.mark.timeout(240)
+def test_posters_that_come_again_cost_nothing(local: Local, posters):
+    calls = local.model_calls()
+
+    again = local.piecework("analyze-posters", "--again", "--include-inactive", "--fail-on", "none")
+
+    assert again.returncode == 0, again.stderr
+    assert len(again.stdout.splitlines()) == len(posters[0])
+    assert local.model_calls() == calls
+
+
 def test_nothing_is_left_waiting(local: Local, first_run: subprocess.CompletedProcess[str]):
     batches = json.loads(local.piecework("batches", "--json").stdout)
 

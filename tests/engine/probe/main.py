@@ -73,7 +73,7 @@ async def fetch(item: ProbeItem, services: Services) -> ProbeRow:
 
 async def share(item: ProbeItem, services: Services) -> ProbeRow:
     """Its text is what it turned out to hold."""
-    known = await services.known(item.text)
+    known = await services.known(item.text, version="1")
     return ProbeRow(said=f"like {known['said']}") if known else await ask(item, services)
 
 

@@ -1,4 +1,4 @@
-"""load: many requests over a few kept-alive connections, with as little of our own time as asyncio allows."""
+"""posts: many requests over a few kept-alive connections, with as little of our own time as asyncio allows."""
 
 import asyncio
 import time

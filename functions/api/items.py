@@ -1,0 +1,80 @@
+"""Items: one with its attempts, and the search for them."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse, Response
+
+from functions.api.batch_routes import Cursor
+from functions.api.keys import KeyHolder, Owner
+from functions.api.problems import Problem, documented
+from functions.api.shapes import ItemDetails, ItemPage
+from shared.manifest import Manifests
+from shared.store import Store
+
+Row = dict[str, Any]
+
+
+class Items:
+    """Items of one owner at a time; only an operator sees another's."""
+
+    def __init__(self, store: Store, known: Manifests) -> None:
+        self._store = store
+        self._known = known
+
+    async def one(self, owner: KeyHolder, item_id: UUID) -> Row:
+        """With its attempts and its result. Raises Problem 404."""
+        item: Row | None = await self._store.call("item_v1", item_id=str(item_id), owner=owner.scope)
+        if not item:
+            raise not_there(item_id)
+        return {**item, "result": await self._result(item["function"], item.pop("result_id"))}
+
+    async def search(self, owner: KeyHolder, words: str, before: UUID | None, limit: int) -> list[Row]:
+        """By id, by custom_id, or by a part of either of address and custom_id; the newest first."""
+        rows: list[Row] = await self._store.call(
+            "search_items_v1", words=words, owner=owner.scope, before=str(before) if before else None, most=limit
+        )
+        return rows
+
+    async def _result(self, function: str, result_id: str | None) -> Row | None:
+        manifest = self._known.functions.get(function)
+        if result_id is None or manifest is None or manifest.table is None:
+            return None
+        rows = await self._store.select(manifest.table, item_id=result_id)
+        return rows[0] if rows else None
+
+
+def not_there(item_id: UUID) -> Problem:
+    return Problem(404, f"You have no item {item_id}.")
+
+
+def item_routes(items: Items) -> APIRouter:
+    routes = APIRouter(tags=["items"])
+
+    @routes.get("/v3/items", summary="Search your items", response_model=ItemPage, responses=documented())
+    async def search(
+        owner: Owner,
+        q: Annotated[
+            str,
+            Query(
+                min_length=1, max_length=2083, pattern=r"^[^\x00]+$", examples=["example.com/story"],
+                description="An item's id, its custom_id, or a part of its address (among the newest 20,000 items)",
+            ),
+        ],
+        cursor: Cursor = None,
+        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    ) -> Response:  # fmt: skip
+        rows = await items.search(owner, q, cursor, limit)
+        return JSONResponse({"items": rows, "next_cursor": rows[-1]["item_id"] if len(rows) == limit else None})
+
+    @routes.get(
+        "/v3/items/{item_id}",
+        summary="One item with its attempts and its result",
+        response_model=ItemDetails,
+        responses=documented(404),
+    )
+    async def one(owner: Owner, item_id: UUID) -> Response:
+        return JSONResponse(await items.one(owner, item_id))
+
+    return routes
