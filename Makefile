@@ -39,7 +39,7 @@ test: setup ## run all tests
 	@$(PYTHON) -m pytest
 
 check: setup ## lint, types, import rules, manifests, lock files
-	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports && $(PYTHON) -m infra.manifests >/dev/null && $(PYTHON) -m infra.locks
+	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports && $(PYTHON) -m infra.manifests >/dev/null && $(PYTHON) -m infra.locks && $(PYTHON) -m infra.lint
 
 format: setup ## format the code
 	@$(VENV)/bin/ruff check --fix-only . && $(VENV)/bin/ruff format .

@@ -98,10 +98,9 @@ def told(ended: list[dict[str, Any]]) -> str:
     """A line for each poster: the best place for a badge, or why there is none."""
     lines = []
     for one in ended:
-        name, result = one["input"]["content_id"], one["result"]
-        pick = result and result["recommended"].get("badge")
-        best = pick and f"badge {'safe in' if pick['safe'] else 'nowhere safe, best in'} {pick['slot']}"
-        lines.append(f"  {name:<16}{one['state']:<9}{best or one['reason'] or ''}")
+        pick = one.get("recommended", {}).get("badge")
+        best = pick and f"a badge is {'safe in' if pick['safe'] else 'safe nowhere, best in'} {pick['slot']}"
+        lines.append(f"  {one['content_id']:<16}{one['state']:<9}{best or one['reason'] or ''}")
     return "\n".join(lines)
 
 

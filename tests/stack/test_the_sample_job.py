@@ -174,7 +174,7 @@ def posters(local: Local, first_run: subprocess.CompletedProcess[str], tmp_path_
     done = local.piecework("analyze-posters", "--include-inactive", "--fail-on", "none", "--report", str(page))
     assert done.returncode == 0, done.stderr
     ended = [json.loads(line) for line in done.stdout.splitlines()]
-    return {one["input"]["content_id"]: one for one in ended}, page.read_text()
+    return {one["content_id"]: one for one in ended}, page.read_text()
 
 
 @pytest.mark.timeout(240)
@@ -194,7 +194,7 @@ def test_every_sample_poster_ends_as_expected(posters):
 @pytest.mark.timeout(240)
 def test_posters_show_what_is_on_them(posters):
     expected = yaml.safe_load((SAMPLES / "expected_posters.yaml").read_text())
-    rows = {name: one["result"] for name, one in posters[0].items() if one["state"] == "done"}
+    rows = {name: one for name, one in posters[0].items() if one["state"] == "done"}
 
     faces = {name: sum(each["type"] == "face" for each in row["elements"]) for name, row in rows.items()}
 
@@ -210,7 +210,7 @@ def test_the_same_image_is_paid_for_once(posters):
 
     for name, one in expected.items():
         if twin := one.get("same_image_as"):
-            assert ended[name]["result"]["image"]["sha256"] == ended[twin]["result"]["image"]["sha256"]
+            assert ended[name]["image"]["sha256"] == ended[twin]["image"]["sha256"]
             assert sorted([ended[name]["tokens_in"] > 0, ended[twin]["tokens_in"] > 0]) == [False, True]
 
 
