@@ -213,14 +213,20 @@ begin
         limit 1
       ) twin on true
       left join lateral (
-        select c.result_id from public.items c
-        where k.content_key is not null and c.content_key = k.content_key and c.state = 'done' and c.id <> k.item_id and c.result_id is not null
+        select c.result_id from (
+          select t.id, t.state, t.result_id, t.finished_at from public.items t
+          where t.content_key = k.content_key and k.content_key is not null offset 0
+        ) c
+        where c.state = 'done' and c.id <> k.item_id and c.result_id is not null
           and c.finished_at > case when k.fresh then k.created_at else moment - make_interval(secs => cache_seconds) end
         order by c.finished_at desc limit 1
       ) same on true
       left join lateral (
-        select c.leased_until from public.items c
-        where k.content_key is not null and c.content_key = k.content_key and c.state = 'running' and c.leased_until > moment
+        select c.leased_until from (
+          select t.id, t.state, t.leased_until from public.items t
+          where t.content_key = k.content_key and k.content_key is not null offset 0
+        ) c
+        where c.state = 'running' and c.leased_until > moment
           -- Those of this group take their turns, see crowded.
           and not exists (select from known g where g.id = c.id and g.content_key is not null)
         limit 1
