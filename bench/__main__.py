@@ -10,6 +10,8 @@ BENCHES = (
     "fanout",
     "cloud_tasks_alone",
     "extraction",
+    "reports",
+    "bundle_sizes",
     "poster_compute",
     "poster_geometry",
     "posters_truth",
