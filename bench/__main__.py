@@ -16,6 +16,7 @@ BENCHES = (
     "poster_geometry",
     "posters_truth",
     "limits",
+    "load",
 )
 
 

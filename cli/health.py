@@ -32,9 +32,11 @@ def _queues(checks: dict[str, Any]) -> list[Row]:
 
 
 def _breakers(checks: dict[str, Any]) -> list[Row]:
-    """Return a row for each breaker that holds something back."""
+    """Return a row for each breaker that holds something back, and one for the web domains that rest."""
     breakers = [breaker for breaker in checks.get("breakers") or [] if breaker.get("state") != "closed"]
-    return [(f"breaker {breaker.get('name')}", breaker.get("state"), _rest(breaker)) for breaker in breakers]
+    rows = [(f"breaker {breaker.get('name')}", breaker.get("state"), _rest(breaker)) for breaker in breakers]
+    resting = checks.get("domains_resting")
+    return [*rows, ("web domains", f"{resting} resting", "`piecework dashboard` names them")] if resting else rows
 
 
 def _quota(quota: dict[str, Any]) -> Row:

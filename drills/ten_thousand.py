@@ -1,7 +1,7 @@
 """ten_thousand: 10,000 items in one upload, and at every moment that is sampled the API tells what the database holds.
 
 While a sample is taken, nothing changes: the upload pauses, and the functions are stopped (SIGSTOP). So the counts of
-the API, of the dashboard and of the table itself have to be equal, not nearly so; the table is counted before and after.
+the API, the dashboard and the table itself have to be equal, not nearly so; the table is counted before and after.
 What is at work is never kept in a cache; the dashboard is kept for two seconds, and says of which moment it is.
 """
 

@@ -25,7 +25,7 @@ KIB_PER_GIB, MEBI, GIBI = 2**20, 2**20, 2**30
 MEMORY = {"Mi": 1 / 1024, "Gi": 1.0}
 # Of a schedule's five fields only the first differs here: */N minutes, else once an hour.
 EVERY = re.compile(r"\*/(\d+) \* \* \* \*")
-# A queue that hands out twice what its quota allows sends an item back once (docs/decisions/011), and one in ten fails once;
+# A queue that hands out twice what its quota allows sends an item back once (docs/decisions/011), one in ten fails;
 # created and dispatched are an operation each.
 OPERATIONS_PER_ITEM, DISPATCHES_PER_ITEM = 4.2, 2.1
 

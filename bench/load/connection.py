@@ -27,7 +27,10 @@ class Connection:
 
     async def ask(self, method: str, path: str, body: bytes = b"") -> Answer:
         """Opening the connection is not measured. Raises OSError, asyncio.IncompleteReadError when it breaks."""
-        reader, writer = self._streams = self._streams or await asyncio.open_connection(*self._address)
+        if self._streams is None or self._streams[0].at_eof():
+            # A server closes what was idle for a while; every client has to open it again then.
+            self._streams = await asyncio.open_connection(*self._address)
+        reader, writer = self._streams
         head = f"{method} {path} HTTP/1.1\r\n{self._lines}Content-Length: {len(body)}\r\n\r\n"
         began = time.perf_counter()
         writer.write(head.encode() + body)
@@ -39,3 +42,4 @@ class Connection:
     def close(self) -> None:
         if self._streams:
             self._streams[1].close()
+            self._streams = None

@@ -49,6 +49,7 @@ class User:
                     tally.count(kind, answer)
             except (OSError, asyncio.IncompleteReadError) as error:
                 tally.errors[f"{kind} {type(error).__name__}"] += 1
+                self._connection.close()
             await asyncio.sleep(self._dice.expovariate(1 / THINK_SECONDS))
         self._connection.close()
 

@@ -94,9 +94,13 @@ class Batches:
         batches = await self._store.select("batches", "function", id=str(batch_id), **mine)
         if not batches:
             raise not_there(batch_id)
-        manifest = self._known.functions.get(batches[0]["function"])
+        return self.table_of(batches[0]["function"])
+
+    def table_of(self, function: str) -> str:
+        """Where a batch's function keeps its rows. Raises Problem 404 for a function that was taken away."""
+        manifest = self._known.functions.get(function)
         if manifest is None or manifest.table is None:
-            raise Problem(404, f"The function {batches[0]['function']!r} of this batch is not there any more.")
+            raise Problem(404, f"The function {function!r} of this batch is not there any more.")
         return manifest.table
 
     async def results(

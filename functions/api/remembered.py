@@ -39,7 +39,7 @@ class Remembered:
         batch = json.loads((await self.status(owner, batch_id)).body)
 
         async def read() -> Kept:
-            table = await self._batches.table(owner, batch_id)
+            table = self._batches.table_of(batch["function"])
             rows = await self._batches.results(table, batch_id, after, limit, states)
             last = rows[-1]["item_id"] if len(rows) == limit else None
             return as_kept({"results": rows, "next_cursor": last}, seconds=RESULTS_SECONDS if is_over(batch) else 0)

@@ -14,7 +14,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from functions.fanout.orders import FanBacklog, FanBatch, Sweep
 from shared.enlisting import entry, estimate
@@ -31,8 +31,6 @@ SWEEP_ROWS = 1000
 TENDED_ITEMS = 2000
 # States of a batch whose items may still come in, or get their tasks.
 TAKING = ("accepting", "open")
-# A backlog run's batch has its message's id, so that a message delivered twice goes on with the same batch.
-BACKLOG_RUNS = UUID("7f0c5a53-93c1-4f0e-9f5d-2f4b1f2f6a10")
 
 Report = dict[str, Any]
 
@@ -58,12 +56,12 @@ class Fanout:
             await self.store.sync_quotas(self._known.quotas)
             self._synced = True
 
-    async def backlog(self, order: FanBacklog, message_id: str) -> Report:
+    async def backlog(self, order: FanBacklog, run: UUID) -> Report:
         """Enlist what a backlog still holds, up to the limit, and fan it out."""
         manifest = self._item_function(order.function)
         if order.dry_run:
             return await self._tell(manifest, order.limit)
-        batch_id = order.batch_id or uuid5(BACKLOG_RUNS, message_id)
+        batch_id = order.batch_id or run
         if not await self._has_work(manifest, batch_id):
             return {"enlisted": 0, "queued": 0}
         until = time.monotonic() + self._seconds

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from functions.fanout.fanout import Fanout, Report, UnknownFunction
-from functions.fanout.orders import BadOrder, FanBacklog, FanBatch, Push, read_push
+from functions.fanout.orders import BadOrder, FanBacklog, FanBatch, Push, read_push, run_id
 from shared.errors import Failed
 from shared.identity import Callers, Unauthorized
 from shared.manifest import manifests
@@ -50,7 +50,7 @@ async def carry_out(push: Push, work: Fanout) -> Report:
     await work.ready()
     match push.order:
         case FanBacklog() as order:
-            return await work.backlog(order, push.message_id)
+            return await work.backlog(order, run_id(push))
         case FanBatch() as order:
             return await work.batch(order)
         case order:

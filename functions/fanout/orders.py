@@ -10,10 +10,13 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Literal
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+BACKLOG_RUNS = UUID("7f0c5a53-93c1-4f0e-9f5d-2f4b1f2f6a10")
 
 
 class _Order(BaseModel):
@@ -62,6 +65,23 @@ class Push:
     message_id: str
     order: Order
     traceparent: str | None = None
+    published_at: str = ""
+
+
+def run_id(push: Push) -> UUID:
+    """The id of the batch that a run over a backlog makes: the same one for a message that comes twice.
+
+    A UUID of version 7, from when the message was published, so that batches by their ids are batches by their age.
+    """
+    drawn = uuid5(BACKLOG_RUNS, push.message_id)
+    try:
+        moment = datetime.fromisoformat(push.published_at)
+    except ValueError:
+        return drawn
+    milliseconds = int(moment.timestamp() * 1000)
+    return UUID(
+        int=milliseconds << 80 | 7 << 76 | (drawn.int >> 64 & 0xFFF) << 64 | 2 << 62 | drawn.int & (1 << 62) - 1
+    )
 
 
 def read_push(body: bytes) -> Push:
@@ -70,7 +90,8 @@ def read_push(body: bytes) -> Push:
         message: Any = json.loads(body)["message"]
         content = json.loads(base64.b64decode(message["data"], validate=True))
         traceparent = (message.get("attributes") or {}).get("traceparent")
-        return Push(str(message["messageId"]), kind_of(content).model_validate(content), traceparent)
+        order = kind_of(content).model_validate(content)
+        return Push(str(message["messageId"]), order, traceparent, str(message.get("publishTime") or ""))
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         raise BadOrder(f"{'.'.join(map(str, problem['loc'])) or 'order'}: {problem['msg']}") from error

@@ -185,15 +185,20 @@ async def test_the_model_is_known_by_what_the_last_attempts_met(monitoring, depl
     assert (models["narrow"]["state"], models["narrow"]["detail"]) == ("ill", "answered 503")
 
 
-async def test_health_lists_the_open_breakers(monitoring, database):
+async def test_health_lists_the_open_breakers_of_quotas_and_counts_those_of_domains(monitoring, database):
     database.execute(
         "insert into breakers (name, state, failures, window_ends, rests_until, reason) values "
-        "('domain:ill.test', 'open', 5, now() + '1 minute', now() + '1 minute', 'answered 500')"
+        "('domain:ill.test', 'open', 5, now() + '1 minute', now() + '1 minute', 'answered 500'), "
+        "('quota:narrow', 'open', 5, now() + '1 minute', now() + '1 minute', 'answered 503')"
     )
 
-    (breaker,) = (await monitoring.health())["checks"]["breakers"]
+    checks = (await monitoring.health())["checks"]
 
-    assert (breaker["name"], breaker["state"], breaker["reason"]) == ("domain:ill.test", "open", "answered 500")
+    assert [(one["name"], one["state"], one["reason"]) for one in checks["breakers"]] == [
+        ("quota:narrow", "open", "answered 503")
+    ]
+    assert checks["domains_resting"] == 1
+    assert "ill.test" not in str(checks)
 
 
 async def test_metrics_count_what_the_database_knows(watching, database, deployed, enlist):

@@ -115,7 +115,7 @@ async def test_a_batch_is_submitted_watched_to_its_end_and_found_by_search(stack
 async def test_a_dead_letter_is_looked_at_replayed_and_dies_again(stack: Stack, open_page: Open):
     async with open_page(key=stack.operator_key) as page:
         await submit(page, DIES)
-        letter = page.locator("#dead .letter").filter(has_text=DIES)
+        letter = page.locator("#dead .letter").filter(has=page.get_by_role("button", name=DIES, exact=True))
         await expect(letter).to_contain_text("bad redirect")
 
         await letter.get_by_role("button", name=DIES, exact=True).click()

@@ -221,7 +221,7 @@ async def test_a_message_that_goes_on_begins_behind_what_was_done(fanout, batch_
 async def test_a_backlog_too_long_for_one_message_goes_on_with_the_same_batch(fanout, backlog, topic, database):
     backlog(*urls(3))
 
-    report = await fanout(seconds=0).backlog(FanBacklog(function="probe", limit=100), "one")
+    report = await fanout(seconds=0).backlog(FanBacklog(function="probe", limit=100), uuid4())
     messages = await asyncio.to_thread(topic.messages)
 
     (goes_on,) = [message for message in messages if "function" in message]

@@ -2,13 +2,13 @@
 
 import base64
 import json
-from uuid import UUID
+from uuid import RFC_4122, UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.fanout.orders import BadOrder, FanBacklog, FanBatch, Sweep, read_push
+from functions.fanout.orders import BadOrder, FanBacklog, FanBatch, Push, Sweep, read_push, run_id
 
 BATCH = "01234567-89ab-7def-8123-456789abcdef"
 JSON = st.recursive(
@@ -88,3 +88,20 @@ def test_any_content_is_an_order_or_told_to_be_none(order):
 def test_any_body_is_a_push_or_told_to_be_none(raw):
     with pytest.raises(BadOrder):
         read_push(raw)
+
+
+def test_a_runs_batch_has_its_messages_place_in_time():
+    first, again, later, unknown = (
+        run_id(Push(name, Sweep(sweep=True), published_at=published))
+        for name, published in [
+            ("1", "2026-11-22T10:00:00.123456789Z"),
+            ("1", "2026-11-22T10:00:00.123456789Z"),
+            ("0", "2026-11-22T10:00:01Z"),
+            ("1", ""),
+        ]
+    )
+
+    assert first == again
+    assert (first.version, first.variant) == (7, RFC_4122)
+    assert first < later
+    assert unknown.version == 5

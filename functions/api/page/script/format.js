@@ -4,6 +4,7 @@ const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const oneDigit = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const short = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 const hourAndMinute = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const toTheSecond = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 const dayAndTime = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 const dayAndMonth = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 
@@ -11,6 +12,7 @@ export const count = (value) => whole.format(value);
 export const number = (value) => oneDigit.format(value);
 export const compact = (value) => (value < 10_000 ? whole.format(value) : short.format(value));
 export const clock = (moment) => hourAndMinute.format(new Date(moment));
+export const timeOfDay = (value) => toTheSecond.format(new Date(value));
 export const moment = (value) => (value ? dayAndTime.format(new Date(value)) : "–");
 export const day = (value) => dayAndMonth.format(new Date(value));
 export const words = (value) => String(value).replaceAll("_", " ");
@@ -23,6 +25,13 @@ export function money(usd) {
   if (usd < 0.0001) return "< $0.0001";
   if (usd < 0.1) return `$${usd.toFixed(4)}`;
   return usd < 1000 ? `$${usd.toFixed(2)}` : `$${short.format(usd)}`;
+}
+
+/** In one unit, as short as an axis needs it. */
+export function onAxis(seconds) {
+  if (seconds === 0) return "0";
+  if (seconds < 1) return `${oneDigit.format(seconds * 1000)} ms`;
+  return seconds < 600 ? `${oneDigit.format(seconds)} s` : `${oneDigit.format(seconds / 60)} min`;
 }
 
 export function duration(seconds) {

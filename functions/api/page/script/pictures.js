@@ -1,6 +1,7 @@
 // Pictures that need the key: fetched, and shown as images from blob URLs. An <img> runs no script, whatever the SVG holds.
 
 const MOST_WAIT_SECONDS = 30;
+const REVOKE_SECONDS = 30;
 
 export class Pictures {
   #urls = new Map();
@@ -15,7 +16,9 @@ export class Pictures {
     const id = poster.analysis.item_id;
     if (!this.#urls.has(id)) this.#urls.set(id, this.#queued(`/v3/posters/${encodePath(poster.content_id)}/overlay.svg`));
     try {
-      image.src = await this.#urls.get(id);
+      const url = await this.#urls.get(id);
+      // It may have been forgotten meanwhile.
+      if (this.#urls.has(id)) image.src = url;
     } catch (problem) {
       this.#urls.delete(id);
       throw problem;
@@ -27,7 +30,7 @@ export class Pictures {
     for (const [id, url] of this.#urls) {
       if (ids.includes(id)) continue;
       this.#urls.delete(id);
-      url.then(URL.revokeObjectURL, () => {});
+      url.then(revokeLater, () => {});
     }
   }
 
@@ -47,6 +50,9 @@ export class Pictures {
     }
   }
 }
+
+/** An <img> may be about to read it. */
+const revokeLater = (url) => setTimeout(() => URL.revokeObjectURL(url), REVOKE_SECONDS * 1000);
 
 /** A content_id may hold slashes, which stay. */
 const encodePath = (id) => id.split("/").map(encodeURIComponent).join("/");

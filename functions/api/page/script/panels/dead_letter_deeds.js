@@ -96,7 +96,7 @@ export class DeadLetterDeeds {
 
   async #after(affected, deed) {
     this.panel.chosen.clear();
-    await this.panel.reload();
+    await this.panel.again();
     this.refresh();
     return `${title(plural(affected, "dead letter"))} ${deed.past}.`;
   }

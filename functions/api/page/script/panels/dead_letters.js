@@ -7,6 +7,7 @@ import { DeadLetterDeeds } from "./dead_letter_deeds.js";
 import { DeadLetterRow } from "./dead_letter_row.js";
 
 const PAGE = 8;
+const MOST_AT_ONCE = 500;
 const NONE = "No dead letters. What can never work, or has used up its attempts, will stand here with its error.";
 const NONE_FIT = "No dead letters fit this filter. Clear it to see all.";
 
@@ -15,6 +16,7 @@ export class DeadLetters {
   #cursor = null;
   #letters = [];
   #total = 0;
+  #turn = 0;
 
   constructor(list, { api, open, refresh }) {
     this.api = api;
@@ -32,7 +34,7 @@ export class DeadLetters {
     if (this.#total < total && this.#seen !== null) tell(`${plural(total, "dead letter")} now.`);
     this.#total = total;
     const seen = JSON.stringify([total, newest.map((letter) => [letter.item_id, letter.finished_at])]);
-    if (seen !== this.#seen) this.reload();
+    if (seen !== this.#seen) this.again();
     this.#seen = seen;
   }
 
@@ -58,8 +60,15 @@ export class DeadLetters {
     return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== ""));
   }
 
+  /** From the beginning, as the filter says. */
   async reload() {
-    await this.#load(null);
+    await this.#load(null, PAGE);
+  }
+
+  /** As many as are shown, and some more while some are chosen: new ones must not push those off the list. */
+  async again() {
+    const many = this.#letters.length + (this.chosen.size ? PAGE : 0);
+    await this.#load(null, Math.min(MOST_AT_ONCE, Math.max(PAGE, many)));
   }
 
   get shown() {
@@ -82,12 +91,15 @@ export class DeadLetters {
     });
     // The fields are empty only after this event.
     this.form.addEventListener("reset", () => setTimeout(() => this.reload()));
-    byId("dead-more").addEventListener("click", () => this.#load(this.#cursor));
+    byId("dead-more").addEventListener("click", () => this.#load(this.#cursor, PAGE));
   }
 
-  async #load(cursor) {
+  async #load(cursor, limit) {
+    const turn = (this.#turn += 1);
     try {
-      const page = await this.api.get("/v3/dead-letters", { ...this.filter(), limit: PAGE, cursor });
+      const page = await this.api.get("/v3/dead-letters", { ...this.filter(), limit, cursor });
+      // Another question was asked meanwhile: its answer counts.
+      if (turn !== this.#turn) return;
       this.#letters = cursor ? [...this.#letters, ...page.dead_letters] : page.dead_letters;
       this.#cursor = page.next_cursor;
       this.#draw();

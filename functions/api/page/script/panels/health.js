@@ -34,5 +34,6 @@ const WELL = ["ok", "running", "unknown", "closed"];
 function troubles({ checks }) {
   const single = Object.entries(checks).filter(([, check]) => typeof check.state === "string");
   const many = ["queues", "models"].flatMap((name) => Object.entries(checks[name] ?? {}));
-  return [...single, ...many].filter(([, check]) => !WELL.includes(check.state)).map(([name, check]) => `${name}: ${check.state}`);
+  const breakers = (checks.breakers ?? []).map((one) => [one.name, one]);
+  return [...single, ...many, ...breakers].filter(([, check]) => !WELL.includes(check.state)).map(([name, check]) => `${name}: ${check.state}`);
 }

@@ -1,6 +1,6 @@
 // Latency: how long the attempts took that ended their item; the median, and what 95 of 100 stay below.
 
-import { clock, duration } from "../format.js";
+import { clock, duration, onAxis } from "../format.js";
 import { line } from "../plots/lines.js";
 import { Legend, Plot } from "../plots/plot.js";
 
@@ -10,7 +10,7 @@ const newest = (minutes, field) => minutes.findLast((minute) => minute[field] !=
 
 const KIND = {
   marks: 10,
-  value: (seconds) => (seconds ? duration(seconds) : "0"),
+  value: onAxis,
   most: (minutes) => Math.max(0.1, ...minutes.map((minute) => minute.p95_seconds ?? 0)),
   columns: (minutes) => minutes.map((minute) => ({
     label: clock(minute.minute),

@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { openDrawer } from "../drawer.js";
-import { duration } from "../format.js";
+import { duration, words } from "../format.js";
 import { badge, block, table } from "../parts.js";
 
 const GROUPS = { queues: "queue", models: "model" };
@@ -28,7 +28,17 @@ function partsOf(report) {
     Object.entries(checks[group] ?? {}).map(([name, check]) => [`${word} ${name}`, check]));
   return [
     h("p", {}, badge(report.status), " ", SENTENCES[report.status] ?? ""),
-    block("Parts", checksTable([...single, ...many])),
+    block("Parts", checksTable([...single, ...many, ...resting(checks)])),
+  ];
+}
+
+/** What is not as it should be, though every part answers. */
+function resting({ breakers = [], quotas = [] }) {
+  const open = breakers.filter((one) => one.state !== "closed");
+  const still = quotas.filter((one) => one.rests_seconds > 0);
+  return [
+    ...still.map((one) => [`quota ${one.name}`, { state: "resting", detail: words(one.rest_reason ?? "") }]),
+    ...open.map((one) => [`breaker ${one.name}`, { state: one.state, detail: words(one.reason ?? "") }]),
   ];
 }
 

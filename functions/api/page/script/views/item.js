@@ -3,7 +3,7 @@
 import { confirmed } from "../confirm.js";
 import { h } from "../dom.js";
 import { openDrawer } from "../drawer.js";
-import { count, duration, moment, money, plural, pretty, words } from "../format.js";
+import { count, duration, moment, money, plural, pretty, timeOfDay, words } from "../format.js";
 import { doing } from "../notices.js";
 import { isOver } from "../outcomes.js";
 import { badge, block, button, facts, table } from "../parts.js";
@@ -90,7 +90,7 @@ function factsOf(item, openBatch) {
 function attempts(history) {
   return table(["#", "Outcome", "Took", "Cost", "Ended", "What happened"], history.map((one) => [
     String(one.attempt), badge(one.outcome), one.seconds === null ? "–" : duration(one.seconds), money(one.cost_usd),
-    moment(one.ended_at), [one.reason && words(one.reason), one.error].filter(Boolean).join(": "),
+    h("time", { datetime: one.ended_at, title: moment(one.ended_at) }, timeOfDay(one.ended_at)), [one.reason && words(one.reason), one.error].filter(Boolean).join(": "),
   ]));
 }
 
