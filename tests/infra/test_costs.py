@@ -62,9 +62,9 @@ def test_a_million_articles_cost_their_tokens_above_all():
 
 
 def test_what_is_free_costs_nothing_and_what_is_over_it_is_paid_for(project):
-    change(project / "infra" / "prices.yaml", prices__tasks__free=2.0, prices__tasks__usd=10)
+    change(project / "infra" / "prices.yaml", prices__tasks__free=4.0, prices__tasks__usd=10)
 
-    # 2.2 operations an item.
+    # 4.2 operations an item.
     assert costs.month(project, "article", 900_000)["Cloud Tasks"] == 0
     assert costs.month(project, "article", 1_000_000)["Cloud Tasks"] == pytest.approx(2.0)
 
