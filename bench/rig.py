@@ -89,7 +89,7 @@ async def rig(
     tasks: Sequence[str] = (),
     made_by: Callable[..., Stack] = Stack,
 ) -> AsyncIterator[Rig]:
-    """A stack in a temporary folder; `quotas` replaces functions/quotas.yaml, in the bundles too."""
+    """A stack in a temporary folder; `quotas` are written over those of functions/quotas.yaml, in the bundles too."""
     folder = Path(tempfile.mkdtemp(prefix="piecework-rig-"))
     project = copy_of(root, folder / "project", quotas)
     stack = made_by(project, folder / "data", free_ports(), gemini_options=tuple(gemini), tasks_options=tuple(tasks))
@@ -114,7 +114,8 @@ def copy_of(root: Path, target: Path, quotas: dict[str, Any] | None) -> Path:
         shutil.copytree(root / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
     (target / "node_modules").symlink_to(root / "node_modules")
     if quotas:
-        (target / "functions" / "quotas.yaml").write_text(yaml.safe_dump(quotas))
+        file = target / "functions" / "quotas.yaml"
+        file.write_text(yaml.safe_dump({**yaml.safe_load(file.read_text()), **quotas}))
     # No schedules: what comes at a full minute would be measured too.
     for manifest in (target / "functions").glob("*/function.yaml"):
         kept = [line for line in manifest.read_text().splitlines() if not line.startswith("schedule")]

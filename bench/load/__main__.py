@@ -31,8 +31,7 @@ async def main(scenarios: list[Scenario], most: Mapping[str, int]) -> bool:
 
 async def warm_up(running: Rig, key: str, ended: list[str]) -> None:
     """Each kind of request once before the clock runs: the first of each loads what it needs."""
-    user = User(running.stack.url("api"), key, ended, seed=-1)
-    await together([user], Scenario("warm up", users=1, seconds=4, arriving=0))
+    await User(running.stack.url("api"), key, ended, seed=-1).ask_each()
 
 
 async def measured(
@@ -127,9 +126,7 @@ def asked() -> tuple[list[Scenario], Mapping[str, int]]:
     parser = argparse.ArgumentParser(prog="python -m bench.load", description=__doc__.splitlines()[0])
     parser.add_argument("scenario", nargs="*", choices=[*SCENARIOS, []], help="all, if none is named")
     parser.add_argument("--seconds", type=float, help="measure each for so long instead")
-    parser.add_argument(
-        "--usual", action="store_true", help="hold it to what is usual for such APIs"
-    )
+    parser.add_argument("--usual", action="store_true", help="hold it to what is usual for such APIs")
     given = parser.parse_args()
     chosen = [SCENARIOS[name] for name in given.scenario or SCENARIOS]
     short = [replace(one, seconds=given.seconds) if given.seconds else one for one in chosen]

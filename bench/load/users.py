@@ -53,6 +53,14 @@ class User:
             await asyncio.sleep(self._dice.expovariate(1 / THINK_SECONDS))
         self._connection.close()
 
+    async def ask_each(self) -> None:
+        """Every kind once, then go. Raises RuntimeError for an answer that is an error."""
+        for kind in KINDS:
+            answer = await self._ask(kind)
+            if answer.status >= 300:
+                raise RuntimeError(f"{kind} was answered {answer.status}: {answer.body[:300]!r}")
+        self._connection.close()
+
     async def _ask(self, kind: str) -> Answer:
         if kind == "submit":
             answer = await self._connection.ask("POST", "/v3/batches", self._items())
