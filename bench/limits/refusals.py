@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bench.limits.findings import Findings
+from bench.limits.functions import QUOTA
 from bench.limits.requests import TWO, burst, questions, used_between
 from bench.limits.trial import Trial, trial
 from bench.limits.windows import most_in
@@ -80,7 +81,7 @@ async def daily_quota() -> Findings:
         refused_at = (await running.calls())[-1]
         await asyncio.sleep(25)
         times = await running.calls()
-        (rest,) = await running.sql("select rests_until, rest_reason from quotas")
+        (rest,) = await running.sql("select rests_until, rest_reason from quotas where name = %s", QUOTA)
         attempts = await running.sql("select max(attempts) as most from items where state = 'waiting'")
     late = sum(1 for at in times if at > refused_at + 0.5)
     off = abs((rest["rests_until"] - next_midnight(datetime.now(UTC))).total_seconds())
