@@ -4,8 +4,10 @@ raw text -> parse -> httpx.URL -> domain (breakers, politeness) | normalise (ide
 """
 
 import re
+from typing import Annotated
 
 import httpx
+from pydantic import AfterValidator
 
 from shared.errors import Rejected
 
@@ -38,6 +40,19 @@ def parse(url: str) -> httpx.URL:
     except (httpx.InvalidURL, UnicodeError) as error:
         raise _bad(f"This is not a URL: {error}. Send one like https://example.com/story.") from error
     return parsed
+
+
+def fetchable(url: str) -> str:
+    """The address as it was written, if `parse` takes it. Raises ValueError: what to do."""
+    try:
+        parse(url.strip())
+    except Rejected as refused:
+        raise ValueError(refused.detail) from refused
+    return url.strip()
+
+
+# The address of an item: of its model's field.
+Fetchable = Annotated[str, AfterValidator(fetchable)]
 
 
 def domain(url: str) -> str:

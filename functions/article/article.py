@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from functions.article.prompt import PROMPT_VERSION
 from functions.article.reading import Article
 from functions.article.summary import Entity, Sentiment, Summary
-from shared.errors import Rejected, Skipped
+from shared.errors import Skipped
 from shared.pages import Page
-from shared.urls import parse
+from shared.urls import Fetchable
 
 
 class ArticleItem(BaseModel):
@@ -18,22 +18,13 @@ class ArticleItem(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    url: str = Field(description="http or https address of the article")
+    url: Fetchable = Field(description="http or https address of the article")
     url_context: bool = Field(default=False, description="Let the model open the URL itself; nothing is fetched here")
     language: str | None = Field(
         default=None,
         pattern="^[a-z]{2}$",
         description="ISO 639-1, used where neither page nor model names one",
     )
-
-    @field_validator("url")
-    @classmethod
-    def _is_fetchable(cls, url: str) -> str:
-        try:
-            parse(url.strip())
-        except Rejected as refused:
-            raise ValueError(refused.detail) from refused
-        return url.strip()
 
 
 class Answer(Protocol):

@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from functions.poster.prompt import PROMPT_VERSION
 from functions.poster.row import Element, ImageFacts, PosterRow
 from functions.poster.slots import SLOTS
 from functions.poster.vision import Vision, elements_of
-from shared.errors import Rejected
-from shared.urls import parse
+from shared.urls import Fetchable
 
 if TYPE_CHECKING:
     from functions.poster.analysis import Analysis
@@ -25,18 +24,9 @@ class PosterItem(BaseModel):
 
     content_id: str = Field(min_length=1, max_length=200, description="What the poster belongs to")
     title: str | None = Field(default=None, max_length=500, description="Title of the film or series, if known")
-    url: str = Field(description="http or https address of the image")
+    url: Fetchable = Field(description="http or https address of the image")
     max_bytes: int = Field(default=10_000_000, ge=1_000, le=25_000_000, description="Most that is fetched")
     download_timeout: float = Field(default=20.0, ge=1, le=60, description="Seconds that fetching may take")
-
-    @field_validator("url")
-    @classmethod
-    def _is_fetchable(cls, url: str) -> str:
-        try:
-            parse(url.strip())
-        except Rejected as refused:
-            raise ValueError(refused.detail) from refused
-        return url.strip()
 
 
 class Answer(Protocol):
