@@ -1,6 +1,7 @@
 """Bundles: what is deployed, one zip per function, and what the local stack runs.
 
 build/NAME/        main.py (generated)  functions/NAME/  shared/  requirements.txt (hash-locked)  manifest.json
+                   a function's data in YAML is JSON there: nothing else that is deployed needs to read YAML
 build/NAME.zip     the same, byte for byte the same for the same content
 build/bundles.json {name: sha256 of the zip}
 """
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from infra.manifests import BadManifest, load
+from infra.manifests import BadManifest, load, read_yaml
 
 ROOT = Path(__file__).parent.parent
 MAIN = """\
@@ -23,7 +24,8 @@ from functions.{name}.main import handle
 __all__ = ["handle"]
 """
 FIXED_TIME = (1980, 1, 1, 0, 0, 0)
-LEFT_OUT = {"__pycache__", ".DS_Store"}
+# function.yaml: it is in manifest.json, with its defaults.
+LEFT_OUT = {"__pycache__", ".DS_Store", "function.yaml"}
 
 
 def contents(root: Path, name: str, manifests: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
@@ -37,8 +39,20 @@ def contents(root: Path, name: str, manifests: dict[str, Any]) -> Iterator[tuple
     for folder in (f"functions/{name}", "shared"):
         for path in (root / folder).rglob("*"):
             if path.is_file() and not LEFT_OUT & set(path.parts) and path.suffix != ".pyc":
-                files[path.relative_to(root).as_posix()] = path.read_bytes()
+                inside = path.relative_to(root)
+                if path.suffix == ".yaml":
+                    files[inside.with_suffix(".json").as_posix()] = as_json(path)
+                else:
+                    files[inside.as_posix()] = path.read_bytes()
     yield from sorted(files.items())
+
+
+def as_json(path: Path) -> bytes:
+    """A YAML file's content as JSON, in its own order."""
+    try:
+        return json.dumps(read_yaml(path), indent=1).encode()
+    except TypeError as error:
+        raise BadManifest(f"{path}: write dates and the like in quotes: {error}") from error
 
 
 def known_to(name: str, manifests: dict[str, Any]) -> dict[str, Any]:

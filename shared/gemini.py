@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ValidationError
 
+from shared import tls
 from shared.errors import Failed, ModelFailed, Outcome, Overloaded, Rejected
 from shared.items import Spent
 from shared.prices import cost_usd
@@ -149,9 +150,13 @@ class Gemini:
             key = self._settings.gemini_api_key.get_secret_value()
             if not key:
                 raise Overloaded(WRONG_SETTING_REST_SECONDS, "model_setting", "GEMINI_API_KEY is not set")
+            # "ssl" is for websockets, which nobody here opens; without it a context is made for them nevertheless.
+            trust = {"verify": tls.context(), "ssl": tls.context()}
             self._client = Client(
                 api_key=key,
-                http_options=types.HttpOptions(base_url=self._settings.gemini_base_url),
+                http_options=types.HttpOptions(
+                    base_url=self._settings.gemini_base_url, client_args=trust, async_client_args=trust
+                ),
             )
         return self._client
 

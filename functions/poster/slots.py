@@ -1,8 +1,11 @@
 """Slots: where overlays go, read from slots.yaml when the function starts. A bad file stops a deploy, not an item.
 
+A bundle holds the same as slots.json, for a start is faster without the library that reads YAML.
+
 python -m functions.poster.slots FILE     checks a file
 """
 
+import json
 import re
 import sys
 from collections.abc import Mapping
@@ -10,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 FILE = Path(__file__).parent / "slots.yaml"
+BUNDLED = FILE.with_suffix(".json")
 NAME = re.compile(r"[a-z][a-z0-9_]{0,59}")
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 MOST_SLOTS = 100
@@ -38,14 +40,23 @@ class Slots:
 
 
 def load(file: Path) -> Slots:
-    """Raises BadSlots."""
+    """From a YAML file, or what a bundle makes of it. Raises BadSlots."""
     try:
-        content = yaml.safe_load(file.read_text())
+        written = file.read_text()
     except OSError as error:
         raise BadSlots(f"{file} cannot be read: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise BadSlots(f"{file}: not YAML: {error}") from error
+    return slots_of(json.loads(written) if file.suffix == ".json" else _yaml(written, file), file.name)
+
+
+def _yaml(written: str, file: Path) -> Any:
+    import yaml  # noqa: PLC0415 - not in the bundle
+
+    try:
+        return yaml.safe_load(written)
+    except yaml.YAMLError as error:
         raise BadSlots(f"{file}: not YAML: {' '.join(str(error).split())}") from error
-    return slots_of(content, file.name)
 
 
 def slots_of(content: Any, file: str) -> Slots:
@@ -95,4 +106,4 @@ def main() -> None:
 if __name__ == "__main__":
     main()
 else:
-    SLOTS = load(FILE)
+    SLOTS = load(BUNDLED if BUNDLED.exists() else FILE)

@@ -78,6 +78,10 @@ resource "google_cloudfunctions2_function" "function" {
     service_account   = google_service_account.build.id
     docker_repository = google_artifact_registry_repository.images.id
 
+    # The build compiles the function's own modules, and the image then gives their files another time. With this set,
+    # bytecode goes by the source's hash instead of its time, so that a cold start need not compile them again.
+    environment_variables = { SOURCE_DATE_EPOCH = "315532801" }
+
     source {
       storage_source {
         bucket = google_storage_bucket.bundles.name

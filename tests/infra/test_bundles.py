@@ -10,9 +10,11 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import yaml
 
+from functions.poster.slots import SLOTS
 from infra import bundle
-from infra.manifests import load
+from infra.manifests import BadManifest, load
 from tests.engine.project import copy_project
 
 ROOT = Path(__file__).parents[2]
@@ -32,10 +34,10 @@ def built(project, tmp_path_factory):
 
 def sources(root, *folders):
     return {
-        path.relative_to(root).as_posix()
+        path.relative_to(root).as_posix().replace(".yaml", ".json")
         for folder in folders
         for path in (root / folder).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
+        if path.is_file() and "__pycache__" not in path.parts and path.name != "function.yaml"
     }
 
 
@@ -151,7 +153,7 @@ def test_loading_a_function_makes_no_connection_and_loads_nothing_heavy(built, n
     code = (
         "import sys, threading; from functions_framework.aio import create_asgi_app\n"
         "before = threading.active_count(); create_asgi_app('handle', 'main.py', 'http')\n"
-        "heavy = {'google.genai', 'grpc', 'trafilatura', 'PIL', 'fastapi'} & set(sys.modules)\n"
+        "heavy = {'google.genai', 'grpc', 'trafilatura', 'PIL', 'numpy', 'yaml', 'fastapi'} & set(sys.modules)\n"
         "assert threading.active_count() == before, 'a thread was started'; assert not heavy, heavy"
     )
 
@@ -160,6 +162,25 @@ def test_loading_a_function_makes_no_connection_and_loads_nothing_heavy(built, n
     )
 
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_data_in_yaml_is_json_in_the_bundle_in_its_own_order(built):
+    folder = Path("functions") / "poster"
+
+    bundled = json.loads((built[0] / "poster" / folder / "slots.json").read_text())
+
+    assert bundled == yaml.safe_load((ROOT / folder / "slots.yaml").read_text())
+    assert list(bundled["slots"]) == [slot.name for slot in SLOTS.all]
+    assert not list((built[0] / "poster").rglob("*.yaml"))
+
+
+def test_what_json_cannot_hold_is_named(project, tmp_path):
+    changed = tmp_path / "changed"
+    shutil.copytree(project.root, changed)
+    (changed / "functions" / "article" / "data.yaml").write_text("version: 2026-11-01\n")
+
+    with pytest.raises(BadManifest, match=r"data\.yaml: write dates and the like in quotes"):
+        bundle.build(changed, tmp_path / "build")
 
 
 def test_a_missing_lock_file_is_named(project, tmp_path):
