@@ -12,7 +12,7 @@ GAUGES = {
     "reasons": ("item_reasons", "Skipped and dead items by reason", ["function", "state", "reason"]),
 }
 COUNTERS = {
-    "attempts": ("attempts", "Attempts that were begun", ["function"]),
+    "attempts": ("attempts", "Attempts that ended; without those that met a rest", ["function"]),
     "outcomes": ("outcomes", "Attempts that ended; cached: an earlier result was given", ["function", "outcome"]),
     "model_calls": ("model_calls", "Model calls", ["function"]),
     "tokens_in": ("tokens_in", "Input tokens paid for", ["function"]),

@@ -339,7 +339,7 @@ begin
   -- One statement, so that all of it is of one moment.
   return query
   with counted as materialized (
-    select c.function, c.state, c.reason, sum(c.items) as items, sum(c.attempts) as attempts,
+    select c.function, c.state, c.reason, sum(c.items) as items,
       sum(c.tokens_in) as tokens_in, sum(c.tokens_out) as tokens_out, sum(c.cost_usd) as cost_usd
     from public.item_counts c where c.scope = public.everything() group by 1, 2, 3
   ),
@@ -356,9 +356,13 @@ begin
   union all
   select v.metric, jsonb_build_object('function', c.function), sum(v.value)::double precision
   from counted c, lateral (values
-    ('attempts', c.attempts), ('tokens_in', c.tokens_in), ('tokens_out', c.tokens_out), ('cost_usd', c.cost_usd)
+    ('tokens_in', c.tokens_in), ('tokens_out', c.tokens_out), ('cost_usd', c.cost_usd)
   ) as v (metric, value)
   group by v.metric, c.function having sum(c.items) > 0
+  union all
+  -- Not the sum of items.attempts, which falls where one is given back: a counter never does.
+  select 'attempts', jsonb_build_object('function', t.function), sum(t.attempts)::double precision
+  from tried t where t.outcome not in ('deferred', 'overloaded', 'cached') group by t.function
   union all
   select 'model_calls', jsonb_build_object('function', t.function), sum(t.model_calls)::double precision
   from tried t group by t.function

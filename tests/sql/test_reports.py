@@ -139,7 +139,16 @@ def test_metrics_count_items_reasons_and_costs(mixed: World):
     assert found["items", ("state", "done")] == 2
     assert found["items", ("state", "waiting")] == 2
     assert found["reasons", ("reason", "paywall"), ("state", "skipped")] == 1
-    assert [found[(name,)] for name in ("attempts", "tokens_in", "cost_usd")] == [4, 100, 0.001]
+    assert [found[(name,)] for name in ("attempts", "tokens_in", "cost_usd")] == [3, 100, 0.001]
+
+
+def test_a_count_of_attempts_never_falls_also_where_they_are_given_back(mixed: World):
+    counted = "select value from metrics_v1() where metric = 'attempts'"
+    before = mixed.rows(counted)
+
+    mixed.rows("select * from replay_dead_v1(null, 'replay')")
+
+    assert mixed.rows(counted) == before == [{"value": 3}]
 
 
 def test_metrics_of_nothing_are_empty(world: World):
