@@ -66,14 +66,23 @@ def _bar(rows: Values) -> float:
 
     A plain ground without that edge is a design, not a bar.
     """
+    ground = np.median(rows[0])
+    if _broken(rows[:1], ground)[0]:
+        return 0.0
     near = rows[: max(1, int(0.45 * len(rows)))]
-    broken = np.flatnonzero((np.abs(near - np.median(rows[0])) > PLAIN).mean(axis=1) > 0.02)
-    if not len(broken) or broken[0] == 0:
+    broken = np.flatnonzero(_broken(near, ground))
+    if not len(broken):
         return 0.0
     # An edge is soft for a row or two; what changes more slowly is a gradient.
     end = int(broken[0])
     jump = np.abs(near[min(end + 2, len(near) - 1)] - near[end - 1]) > PLAIN
     return end / len(rows) if jump.mean() > 0.6 else 0.0
+
+
+def _broken(rows: Values, ground: float) -> NDArray[np.bool_]:
+    """Which of the rows are not of this one colour."""
+    broken: NDArray[np.bool_] = (np.abs(rows - ground) > PLAIN).mean(axis=1) > 0.02
+    return broken
 
 
 def _busyness(light: Light) -> float:
@@ -101,7 +110,8 @@ def _sharpness(pixels: Image.Image) -> float:
 def _tiles(pixels: Image.Image) -> Iterator[NDArray[np.uint8]]:
     """Spots spread over the picture, in grey."""
     width, height = min(_TILE, pixels.width), min(_TILE, pixels.height)
-    for left in np.linspace(0, pixels.width - width, _TILES_ACROSS, dtype=int):
-        for top in np.linspace(0, pixels.height - height, _TILES_DOWN, dtype=int):
-            tile = pixels.crop((int(left), int(top), int(left) + width, int(top) + height))
-            yield np.asarray(tile.convert("L"))
+    lefts = np.linspace(0, pixels.width - width, _TILES_ACROSS, dtype=int)
+    for top in np.linspace(0, pixels.height - height, _TILES_DOWN, dtype=int):
+        # A few calls for large parts: each call costs more than the pixels between the spots.
+        strip = np.asarray(pixels.crop((0, int(top), pixels.width, int(top) + height)).convert("L"))
+        yield from (strip[:, left : left + width] for left in lefts)

@@ -7,12 +7,14 @@ within reach.
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from functions.poster.geometry import HAIR, areas, boxes_of, intersections, union_area
+from functions.poster.geometry import HAIR, Boxes, areas, boxes_of, intersections, union_area
 from functions.poster.light import Light
 from functions.poster.row import Element, ElementType, Fractions, Pick, Reason, Zone
 from functions.poster.slots import Slot
 
+Kinds = NDArray[np.str_]
 # How much of one element an overlay may hide. More, and the slot is not safe ...
 UNSAFE: dict[ElementType, tuple[float, Reason]] = {
     "face": (0.02, "covers_face"),
@@ -40,15 +42,14 @@ def zones_of(slots: Sequence[Slot], elements: Sequence[Element], light: Light) -
     """A zone for every slot, in the order of the slots."""
     if not slots:
         return []
-    boxes = boxes_of(element.box for element in elements)
-    shared = intersections(boxes_of(slot.box for slot in slots), boxes)
-    covered = areas(shared)
-    own = areas(boxes)
+    boxes, places = boxes_of(element.box for element in elements), boxes_of(slot.box for slot in slots)
+    shared = intersections(places, boxes)
+    covered, own, whole = areas(shared), areas(boxes), areas(places)
     hidden = np.divide(covered, own, out=np.zeros_like(covered), where=own > 0).clip(0, 1)
     kinds = np.array([element.type for element in elements])
     return [
-        _zone(slot, _filled(slot, kinds, shared[place]), _worst(kinds, hidden[place]), light)
-        for place, slot in enumerate(slots)
+        _zone(slot, _filled(kinds, shared[n], covered[n] > 0, float(whole[n])), _worst(kinds, hidden[n]), light)
+        for n, slot in enumerate(slots)
     ]
 
 
@@ -61,20 +62,19 @@ def recommended(zones: Sequence[Zone]) -> dict[str, Pick]:
     return {role: Pick(slot=zone.slot, safe=zone.safe, score=zone.score) for role, zone in best.items()}
 
 
-def _filled(slot: Slot, kinds: "np.ndarray[tuple[int], np.dtype[np.str_]]", shared: np.ndarray) -> Fractions:
-    """By type, how much of the slot is filled; where two elements overlap it counts once."""
-    whole = float(areas(boxes_of([slot.box]))[0])
-    met = areas(shared) > 0
+def _filled(kinds: Kinds, shared: Boxes, met: NDArray[np.bool_], whole: float) -> Fractions:
+    """By type, how much of a slot of this area is filled; where two elements overlap it counts once."""
     return {kind: min(1.0, union_area(shared[met & (kinds == kind)]) / whole) for kind in _present(kinds[met])}
 
 
-def _worst(kinds: "np.ndarray[tuple[int], np.dtype[np.str_]]", hidden: np.ndarray) -> Fractions:
+def _worst(kinds: Kinds, hidden: NDArray[np.float64]) -> Fractions:
     met = hidden > 0
     return {kind: float(hidden[met & (kinds == kind)].max()) for kind in _present(kinds[met])}
 
 
-def _present(kinds: "np.ndarray[tuple[int], np.dtype[np.str_]]") -> list[ElementType]:
-    return [kind for kind in WEIGHTS if kind in set(kinds.tolist())]
+def _present(kinds: Kinds) -> list[ElementType]:
+    there = set(kinds.tolist())
+    return [kind for kind in WEIGHTS if kind in there]
 
 
 def _zone(slot: Slot, filled: Fractions, hidden: Fractions, light: Light) -> Zone:
