@@ -80,7 +80,8 @@ BODY = {
 def batch_routes(batches: Batches, remembered: Remembered, store: Store) -> APIRouter:
     routes = APIRouter(tags=["batches"])
     add_submit(routes, batches)
-    add_looks(routes, batches, remembered, store)
+    add_looks(routes, batches, remembered)
+    add_contents(routes, batches, remembered, store)
     add_deeds(routes, batches)
     return routes
 
@@ -137,7 +138,7 @@ async def whole(request: Request) -> AsyncIterator[bytes]:
         raise Problem(400, "The upload broke off: send it again with the same Idempotency-Key.") from error
 
 
-def add_looks(routes: APIRouter, batches: Batches, remembered: Remembered, store: Store) -> None:
+def add_looks(routes: APIRouter, batches: Batches, remembered: Remembered) -> None:
     @routes.get(
         "/v3/batches", summary="Your batches, the newest first", response_model=BatchPage, responses=documented()
     )
@@ -168,6 +169,8 @@ def add_looks(routes: APIRouter, batches: Batches, remembered: Remembered, store
     ) -> Response:
         return conditional(request, await remembered.status(owner, batch_id))
 
+
+def add_contents(routes: APIRouter, batches: Batches, remembered: Remembered, store: Store) -> None:
     @routes.get(
         "/v3/batches/{batch_id}/items",
         summary="Its items, without their results",
@@ -202,16 +205,22 @@ def add_looks(routes: APIRouter, batches: Batches, remembered: Remembered, store
         kind = format or asked_for(request)
         if kind == "json":
             return conditional(request, await remembered.results(owner, batch_id, cursor, limit, state))
-        table = await batches.table(owner, batch_id)
-        rows = await batches.results(table, batch_id, cursor, limit, state)
+        return await in_whole(kind, batches, store, await batches.table(owner, batch_id), batch_id, cursor, state)
 
-        async def following(after: UUID) -> list[dict[str, Any]]:
-            return await batches.results(table, batch_id, after, MOST_PAGE, state)
 
-        if kind == "jsonl":
-            return StreamingResponse(as_lines(rows, following), media_type=LINES)
-        columns = await store.call("table_columns_v1", table_name=table)
-        return StreamingResponse(as_csv(rows, following, columns), media_type=f"{CSV}; charset=utf-8")
+async def in_whole(  # noqa: PLR0913
+    kind: str, batches: Batches, store: Store, table: str, batch_id: UUID, after: UUID | None, state: States
+) -> Response:
+    """All results from `after` on, sent as they are read. The first page is read before anything is answered."""
+
+    async def following(last: UUID | None) -> list[dict[str, Any]]:
+        return await batches.results(table, batch_id, last, MOST_PAGE, state)
+
+    rows = await following(after)
+    if kind == "jsonl":
+        return StreamingResponse(as_lines(rows, following), media_type=LINES)
+    columns = await store.call("table_columns_v1", table_name=table)
+    return StreamingResponse(as_csv(rows, following, columns), media_type=f"{CSV}; charset=utf-8")
 
 
 def asked_for(request: Request) -> str:

@@ -1,7 +1,7 @@
 """What article takes and gives: ArticleItem in, ArticleRow out, and the mapping between them. Pure."""
 
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +11,9 @@ from functions.article.summary import Entity, Sentiment, Summary
 from shared.errors import Skipped
 from shared.pages import Page
 from shared.urls import Fetchable
+
+if TYPE_CHECKING:
+    from shared.gemini import Answer
 
 
 class ArticleItem(BaseModel):
@@ -25,25 +28,6 @@ class ArticleItem(BaseModel):
         pattern="^[a-z]{2}$",
         description="ISO 639-1, used where neither page nor model names one",
     )
-
-
-class Answer(Protocol):
-    """What the model said about an article, and what it took."""
-
-    @property
-    def value(self) -> Summary: ...
-    @property
-    def model(self) -> str: ...
-    @property
-    def tokens_in(self) -> int: ...
-    @property
-    def tokens_out(self) -> int: ...
-    @property
-    def cost_usd(self) -> float: ...
-    @property
-    def latency_ms(self) -> int: ...
-    @property
-    def read_url(self) -> bool: ...
 
 
 class ArticleRow(BaseModel):
@@ -82,7 +66,7 @@ def article_row(  # noqa: PLR0913 - a row is made of all of these
     item: ArticleItem,
     page: Page | None,
     article: Article | None,
-    answer: Answer,
+    answer: "Answer[Summary]",
     *,
     url_key: str,
     attempts: int,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +15,7 @@ from shared.urls import Fetchable
 if TYPE_CHECKING:
     from functions.poster.analysis import Analysis
     from functions.poster.reading import Picture
+    from shared.gemini import Answer
 
 
 class PosterItem(BaseModel):
@@ -29,23 +30,6 @@ class PosterItem(BaseModel):
     download_timeout: float = Field(default=20.0, ge=1, le=60, description="Seconds that fetching may take")
 
 
-class Answer(Protocol):
-    """What the model said about a poster, and what it took."""
-
-    @property
-    def value(self) -> Vision: ...
-    @property
-    def model(self) -> str: ...
-    @property
-    def tokens_in(self) -> int: ...
-    @property
-    def tokens_out(self) -> int: ...
-    @property
-    def cost_usd(self) -> float: ...
-    @property
-    def latency_ms(self) -> int: ...
-
-
 @dataclass(frozen=True)
 class Sight:
     """What is on a poster, and what it took to know."""
@@ -58,7 +42,7 @@ class Sight:
     latency_ms: int = 0
 
 
-def sight_of(answer: Answer) -> Sight:
+def sight_of(answer: "Answer[Vision]") -> Sight:
     """From the model's answer, which was paid for."""
     return Sight(
         elements_of(answer.value),
