@@ -77,6 +77,11 @@ run "everything" {
     error_message = "Callers may invoke, and do nothing else."
   }
 
+  assert {
+    condition     = alltrue([for function in google_cloudfunctions2_function.function : function.build_config[0].environment_variables == tomap({ SOURCE_DATE_EPOCH = "315532801" })])
+    error_message = "The build makes bytecode that outlives the image's file times."
+  }
+
   # Secrets
 
   assert {
