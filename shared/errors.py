@@ -10,6 +10,7 @@
         ├── DomainFailed        ... and the web domain's breaker counts it
         ├── ModelFailed         ... and the quota's breaker counts it
         └── StoreDown           the database did not answer: nothing can be kept, the queue tries again
+            └── Unheard         ... though it was asked: it may have done what it was asked for
 
 Anything else that is raised counts as Failed.
 """
@@ -96,3 +97,7 @@ class StoreDown(Failed):
 
     def __init__(self, detail: str) -> None:
         super().__init__("store_down", detail)
+
+
+class Unheard(StoreDown):
+    """The database was asked, and its answer did not come: it may have done what it was asked for, or do it yet."""

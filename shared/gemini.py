@@ -5,8 +5,9 @@ when it does not answer is renamed here, once:
 
     429                        Overloaded, for as long as it says; a spent daily quota until midnight Pacific
     key refused, no such model Overloaded: a wrong setting must rest the quota, not kill a million items
+    402, billing is off        Overloaded likewise
     400                        Rejected: this request can never work
-    5xx, no answer             ModelFailed: try again, and the quota's breaker counts it
+    5xx, 499, no answer        ModelFailed: try again, and the quota's breaker counts it
     answer blocked             Rejected("unsafe")
     answer cut off or no JSON  Failed: try again; it has cost what it cost
 """
@@ -39,6 +40,8 @@ Value = TypeVar("Value", bound=BaseModel)
 PACIFIC = ZoneInfo("America/Los_Angeles")
 MINUTE_REST_SECONDS = 30.0
 WRONG_SETTING_REST_SECONDS = 60.0
+# "Come back in 0 s" would be asked again and again, and no attempt is spent on it; a day at most is believed.
+SHORTEST_REST_SECONDS, LONGEST_REST_SECONDS = 1.0, 86_400.0
 BLOCKED = {
     "SAFETY", "RECITATION", "PROHIBITED_CONTENT", "BLOCKLIST", "SPII", "LANGUAGE",
     "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION",
@@ -173,11 +176,14 @@ class Gemini:
         said = f"{model} answered {error.code} {error.status or ''}: {error.message or ''}".strip()
         if error.code == 429:
             return overloaded(error.details, said, self._now())
+        if error.code == 402 or error.status == "FAILED_PRECONDITION":
+            return Overloaded(WRONG_SETTING_REST_SECONDS, "model_setting", f"{said} - check the key's billing")
         if error.code in {401, 403, 404} or "API key" in (error.message or ""):
             return Overloaded(
                 WRONG_SETTING_REST_SECONDS, "model_setting", f"{said} - check GEMINI_API_KEY and the model"
             )
-        if error.code >= 500 or error.code == 408:
+        # 499: cancelled by its own side, under load.
+        if error.code >= 500 or error.code in {408, 499}:
             return ModelFailed("model_error", said)
         return Rejected("model_refused", said)
 
@@ -197,7 +203,8 @@ def overloaded(details: Any, said: str, now: datetime) -> Overloaded:
     if "PerDay" in quota_ids:
         return Overloaded(seconds_to_midnight_pacific(now), "daily_quota", said)
     delays = [delay for part in parts if (delay := seconds_of(part.get("retryDelay"))) is not None]
-    return Overloaded(max(delays, default=MINUTE_REST_SECONDS), "minute_quota", said)
+    seconds = min(max(delays, default=MINUTE_REST_SECONDS), LONGEST_REST_SECONDS)
+    return Overloaded(max(seconds, SHORTEST_REST_SECONDS), "minute_quota", said)
 
 
 def seconds_of(duration: Any) -> float | None:

@@ -22,7 +22,7 @@ from starlette.responses import PlainTextResponse, Response
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
 from shared.breakers import health
-from shared.errors import Deferred, Failed, Outcome, Overloaded, Rejected, StoreDown, Unchanged
+from shared.errors import Deferred, Failed, Outcome, Overloaded, Rejected, StoreDown, Unchanged, Unheard
 from shared.identity import Unauthorized
 from shared.items import Claim, ClaimRequest, Ended, Kept
 from shared.loading import load_beside
@@ -122,7 +122,7 @@ async def follow(task: Task, trace: Span, engine: Engine, model: type[Item], wor
     ended = kept = None
     try:
         with span("claim") as claiming:
-            claim = await engine.claims.submit(ClaimRequest(task.item_id, claim.holder))
+            claim = await claimed(ClaimRequest(task.item_id, claim.holder), engine, started)
             claiming.set(decision=claim.decision, reason=claim.reason, wait_seconds=claim.wait)
         if claim.decision == "run":
             ended = await attempt(claim, engine, model, work)
@@ -143,6 +143,24 @@ async def follow(task: Task, trace: Span, engine: Engine, model: type[Item], wor
     outcome = ended.outcome if ended else claim.decision
     again = outcome == "failed" and (kept is None or kept.state == "waiting")
     return PlainTextResponse(outcome, 500 if again else 200)
+
+
+async def claimed(request: ClaimRequest, engine: Engine, started: float) -> Claim:
+    """The claim of this delivery. Raises StoreDown.
+
+    Where its answer was lost the item may be ours: claimed again by the same holder it costs no attempt, while the same
+    from the next delivery would. A part of the time that the work does not need is for that.
+    """
+    spare = (engine.manifest.timeout_seconds - engine.manifest.work_seconds) / 2
+    async for trial in AsyncRetrying(
+        retry=retry_if_exception_type(Unheard),
+        stop=stop_after_delay(max(0.0, spare - (time.monotonic() - started))),
+        wait=wait_exponential_jitter(initial=0.5, max=10),
+        reraise=True,
+    ):
+        with trial:
+            return await engine.claims.submit(request)
+    raise StoreDown("unreachable")
 
 
 async def attempt(claim: Claim, engine: Engine, model: type[Item], work: Work[Item]) -> Ended:

@@ -9,6 +9,7 @@ import asyncio
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn, TypeVar
 from uuid import UUID
@@ -73,8 +74,8 @@ class Engine:
     def _heard(self, claims: Sequence[Claim]) -> Sequence[Claim]:
         said = claims[0]
         self.clock.heard(said.moment)
-        # What the database says is the newer word once it knows of our own: somebody may have ended the rest.
-        if self.clock.ours(said.moment) > self._told_at:
+        # What the database says is the newer word once it knows of our own, or ours is over: it may have been ended.
+        if self.clock.ours(said.moment) > min(self._told_at, self.rests_until):
             self.rests_until = self.clock.ours(said.moment + said.quota_rests) if said.quota_rests else 0.0
         return claims
 
@@ -94,7 +95,11 @@ class Engine:
         return list(zip(ended, kept, strict=True))
 
     async def _keep_without_row(self, one: Ended, error: Exception) -> tuple[Ended, Kept]:
-        dead = Ended(one.item_id, one.holder, "dead", "row_refused", str(error), spent=one.spent, seconds=one.seconds)
+        # All of it may be what was refused but for what was spent, and what the upstreams did.
+        dead = replace(
+            one, outcome="dead", reason="row_refused", error=str(error),
+            result=None, validators=None, memo={}, unchanged=None, rest_seconds=None,
+        )  # fmt: skip
         (kept,) = await self._keep_all([dead])
         return kept
 

@@ -10,7 +10,7 @@ import httpx
 from postgrest import APIError, AsyncPostgrestClient, ReturnMethod
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt
 
-from shared.errors import Failed, StoreDown
+from shared.errors import Failed, StoreDown, Unheard
 from shared.items import Claim, ClaimRequest, Ended, Kept
 from shared.manifest import Manifest
 from shared.settings import Settings
@@ -20,8 +20,11 @@ from shared.tls import context
 # Giving up earlier would leave leases behind that nobody holds.
 ANSWER_SECONDS = 25.0
 ROWS_PER_CALL = 500
-# SQLSTATE classes that speak of the data: data exception, integrity constraint, cardinality.
-DATA_CLASSES = ("21", "22", "23")
+# SQLSTATE classes that speak of the data: cardinality, data exception, integrity constraint, limits of the program (too
+# long for an index, nested too deeply).
+DATA_CLASSES = ("21", "22", "23", "54")
+# Where the database was not even asked.
+UNASKED = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
 class RowRefused(Failed):
@@ -193,7 +196,8 @@ class Store:
                 with attempt:
                     return (await query().execute()).data
         except httpx.TransportError as error:
-            raise StoreDown(
+            kind = StoreDown if isinstance(error, UNASKED) else Unheard
+            raise kind(
                 f"Supabase did not answer at {self._url} ({type(error).__name__}): check SUPABASE_URL and the project"
             ) from error
         except APIError as error:

@@ -9,14 +9,20 @@ from typing import Any
 from local.gemini.problems import (
     Problem,
     bad_request,
+    cancelled,
     exhausted,
     internal,
+    no_billing,
+    no_credit,
     overloaded,
     requests_per_day,
     requests_per_minute,
 )
 
-REFUSALS = ("429_minute", "429_day", "500", "503")
+PLAIN: dict[str, Callable[[], Problem]] = {
+    "400_billing": no_billing, "402": no_credit, "499": cancelled, "500": internal, "503": overloaded,
+}  # fmt: skip
+REFUSALS = ("429_minute", "429_day", *PLAIN)
 ANSWERS = ("truncated", "unsafe", "blocked_prompt", "recitation", "fenced", "garbage", "empty")
 FAULTS = (*REFUSALS, *ANSWERS, "slow", "hang", "drop")
 _KEYS = frozenset({"fault", "count", "probability", "seconds", "retry_after", "delay", "match", "seed"})
@@ -42,7 +48,7 @@ class Rule:
             return exhausted(requests_per_minute(10), model, self.retry_after)
         if self.fault == "429_day":
             return exhausted(requests_per_day(250), model, self.retry_after)
-        return {"500": internal, "503": overloaded}[self.fault]() if self.fault in {"500", "503"} else None
+        return PLAIN[self.fault]() if self.fault in PLAIN else None
 
     def _is_over(self, now: float) -> bool:
         return (self.count is not None and self.fired >= self.count) or (self.until is not None and now >= self.until)

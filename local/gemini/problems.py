@@ -114,6 +114,24 @@ def exhausted(quota: Quota, model: str, retry_delay: str) -> Problem:
     )
 
 
+def no_credit() -> Problem:
+    return Problem(
+        402, "RESOURCE_EXHAUSTED", "Your prepayment credits are depleted. Please go to AI Studio to manage it."
+    )
+
+
+def no_billing() -> Problem:
+    return Problem(
+        400,
+        "FAILED_PRECONDITION",
+        "User location is not supported for the API use without a billing account linked. Please enable billing.",
+    )
+
+
+def cancelled() -> Problem:
+    return Problem(499, "CANCELLED", "The operation was cancelled.")
+
+
 def internal() -> Problem:
     return Problem(500, "INTERNAL", "An internal error has occurred. Please retry or report in the developer forum.")
 

@@ -65,6 +65,9 @@ def test_every_model_has_a_price_for_every_day():
 FAULTS = {
     "429_minute": (Overloaded, "minute_quota"),
     "429_day": (Overloaded, "daily_quota"),
+    "400_billing": (Overloaded, "model_setting"),
+    "402": (Overloaded, "model_setting"),
+    "499": (ModelFailed, "model_error"),
     "500": (ModelFailed, "model_error"),
     "503": (ModelFailed, "model_error"),
     "drop": (ModelFailed, "model_silent"),
@@ -123,6 +126,13 @@ def test_a_rest_is_as_long_as_the_longest_delay_that_was_named():
     assert overloaded(said("7s", "33.5s", "soon"), "", datetime.now(UTC)).seconds == 33.5
     assert overloaded(said(), "", datetime.now(UTC)).seconds == 30
     assert overloaded("<html>", "", datetime.now(UTC)).seconds == 30
+
+
+@pytest.mark.parametrize(("delay", "seconds"), [("0s", 1), ("0.02s", 1), ("999999999s", 86_400)])
+def test_a_rest_is_neither_none_nor_for_ever(delay, seconds):
+    said = {"error": {"details": [{"retryDelay": delay}]}}
+
+    assert overloaded(said, "", datetime.now(UTC)).seconds == seconds
 
 
 @pytest.mark.parametrize(

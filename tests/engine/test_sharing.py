@@ -1,5 +1,6 @@
 """What deliveries share: one item, one quota, one round trip, one database that may be away."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import pairwise
@@ -175,6 +176,45 @@ async def test_a_result_that_could_not_be_kept_in_time_is_made_again(here, enlis
     door.clear()
     database.execute("update items set leased_until = now() where id = %s", [item])
     assert (await here().deliver(item)).text == "done"
+
+
+@pytest.mark.parametrize("answers_lost", [2, 3])
+async def test_an_item_whose_claims_went_unheard_is_worked_on_in_its_first_attempt(
+    here, enlist, item_of, attempts_of, door, answers_lost
+):
+    item = enlist(do="done")
+    door.lose("claim_v1", times=answers_lost)
+
+    assert (await here().deliver(item)).text == "done"
+    assert (item_of(item).state, item_of(item).attempts) == ("done", 1)
+    assert len(attempts_of(item)) == 1
+
+
+async def test_a_rest_that_was_never_kept_does_not_make_deaf_for_the_next(here, enlist, database):
+    handler = here()
+    await handler.deliver(enlist(do="done"))
+    handler.engine.rests(time.monotonic())
+
+    database.execute("update quotas set rests_until = now() + interval '1 hour' where name = 'probe'")
+    await handler.deliver(enlist(do="done"))
+
+    assert handler.engine.rests_until - time.monotonic() > 3000
+
+
+async def test_what_was_reserved_for_a_row_that_is_refused_is_given_back(here, enlist, item_of, database):
+    handler = here(reserve_tokens=1000)
+    await handler.deliver(enlist(do="ask"))
+    database.execute("update quotas set tokens_per_minute = 60000, token_slot = now() where name = 'probe'")
+    item = enlist(do="ask_misfit", text="A bridge was opened in the harbour.")
+
+    assert (await handler.deliver(item)).text == "dead"
+
+    (pace,) = database.execute(
+        "select extract(epoch from token_slot - now())::float as ahead from quotas where name = 'probe'"
+    ).fetchall()
+    used = item_of(item).tokens_in
+    assert (item_of(item).reason, 0 < used < 200) == ("row_refused", True)
+    assert pace["ahead"] < 0.5, "1,000 tokens are a second"
 
 
 async def test_a_queue_that_takes_no_task_for_later_lets_this_one_come_again(here, enlist, item_of, attempts_of):

@@ -4,10 +4,13 @@ import json
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
-from shared.errors import StoreDown
+from shared.errors import Failed, StoreDown, Unheard
 from shared.store import RowRefused, Store
-from tests.engine.running import free_port
+from tests.engine.running import free_port, served
 
 
 @pytest.fixture
@@ -71,6 +74,30 @@ async def test_a_missing_table_is_said(store_at):
 async def test_a_row_the_database_cannot_hold_is_refused_for_good(store_at, row):
     with pytest.raises(RowRefused):
         await store_at().insert("probe_rows", [{"item_id": "01234567-89ab-7def-8123-456789abcdef", **row}])
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [("54000", RowRefused), ("22P02", RowRefused), ("23514", RowRefused), ("57014", StoreDown)]
+)
+async def test_what_the_database_says_of_the_data_is_told_from_what_ails_itself(store_at, code, kind):
+    async def refuse(_request):
+        return JSONResponse({"code": code, "message": "index row size 2872 exceeds btree version 4 maximum 2704"}, 500)
+
+    refusing = Starlette(routes=[Route("/{path:path}", refuse, methods=["POST"])])
+    with served(refusing) as url, pytest.raises(Failed) as raised:
+        await store_at(url).check()
+
+    assert type(raised.value) is kind
+
+
+async def test_a_question_that_was_never_asked_is_told_from_an_answer_that_was_lost(store_at, door):
+    with pytest.raises(StoreDown) as unasked:
+        await store_at(f"http://127.0.0.1:{free_port()}").check()
+    door.lose("mark_queued_v1", times=2)
+    with pytest.raises(StoreDown) as lost:
+        await store_at().check()
+
+    assert (type(unasked.value), type(lost.value)) == (StoreDown, Unheard)
 
 
 async def test_pages_bring_every_row_once_in_order(store_at, database):

@@ -59,6 +59,11 @@ async def ask_twice(item: ProbeItem, services: Services) -> ProbeRow:
     return await ask(item, services)
 
 
+async def ask_misfit(item: ProbeItem, services: Services) -> ProbeRow:
+    await ask(item, services)
+    return await misfit(item, services)
+
+
 async def ask_late(item: ProbeItem, services: Services) -> ProbeRow:
     """The work before the question took longer than its slot."""
     await asyncio.sleep(item.seconds)
@@ -110,6 +115,7 @@ DEEDS: dict[str, Callable[[ProbeItem, Services], Awaitable[ProbeRow]]] = {
     "ask": ask,
     "ask_twice": ask_twice,
     "ask_late": ask_late,
+    "ask_misfit": ask_misfit,
     "fetch": fetch,
     "share": share,
     "two_steps": two_steps,
