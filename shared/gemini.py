@@ -173,12 +173,14 @@ class Gemini:
         return Spent(1, tokens_in, tokens_out, cost or 0.0)
 
     def _renamed(self, error: "APIError", model: str) -> Outcome:
-        said = f"{model} answered {error.code} {error.status or ''}: {error.message or ''}".strip()
+        # A gateway's words need not be of Google's shape.
+        message = str(error.message or "")
+        said = f"{model} answered {error.code} {error.status or ''}: {message}".strip()
         if error.code == 429:
             return overloaded(error.details, said, self._now())
         if error.code == 402 or error.status == "FAILED_PRECONDITION":
             return Overloaded(WRONG_SETTING_REST_SECONDS, "model_setting", f"{said} - check the key's billing")
-        if error.code in {401, 403, 404} or "API key" in (error.message or ""):
+        if error.code in {401, 403, 404} or "API key" in message:
             return Overloaded(
                 WRONG_SETTING_REST_SECONDS, "model_setting", f"{said} - check GEMINI_API_KEY and the model"
             )
@@ -195,16 +197,20 @@ def counted(usage: Any, *names: str) -> int:
 
 def overloaded(details: Any, said: str, now: datetime) -> Overloaded:
     """How long the quota rests. A spent daily quota also carries a short retryDelay: decide on the quotaId."""
-    error = details.get("error", details) if isinstance(details, dict) else {}
-    parts = [part for part in error.get("details") or [] if isinstance(part, dict)]
-    quota_ids = " ".join(
-        str(violation.get("quotaId", "")) for part in parts for violation in part.get("violations") or []
-    )
+    parts = _parts(_parts([details], "error") or [details], "details")
+    quota_ids = " ".join(str(violation.get("quotaId", "")) for violation in _parts(parts, "violations"))
     if "PerDay" in quota_ids:
         return Overloaded(seconds_to_midnight_pacific(now), "daily_quota", said)
     delays = [delay for part in parts if (delay := seconds_of(part.get("retryDelay"))) is not None]
     seconds = min(max(delays, default=MINUTE_REST_SECONDS), LONGEST_REST_SECONDS)
     return Overloaded(max(seconds, SHORTEST_REST_SECONDS), "minute_quota", said)
+
+
+def _parts(of: Any, key: str) -> list[dict[str, Any]]:
+    """What these objects hold under `key`, as far as that is an object or a list of objects."""
+    found = [one.get(key) for one in of if isinstance(one, dict)]
+    listed = [one for value in found for one in (value if isinstance(value, list) else [value])]
+    return [one for one in listed if isinstance(one, dict)]
 
 
 def seconds_of(duration: Any) -> float | None:
@@ -241,9 +247,11 @@ def parse(text: str, into: type[Value]) -> Value:
     """Strict JSON, else the one fenced block; never a repair, for a repaired answer may say something else."""
     for candidate in (text, *FENCED.findall(text)[-1:]):
         try:
-            return into.model_validate(json.loads(candidate))
-        except json.JSONDecodeError:
+            said = json.loads(candidate)
+        except (ValueError, RecursionError):  # no JSON; or numbers, or nesting, without end
             continue
+        try:
+            return into.model_validate(said)
         except ValidationError as error:
             fields = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors()[:3])
             raise Failed("answer_misfit", f"The model's answer does not fit {into.__name__}: {fields}") from error

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from shared import services
 from shared.errors import Failed, ModelFailed, Outcome, Overloaded, Rejected
-from shared.gemini import Gemini, overloaded, seconds_to_midnight_pacific
+from shared.gemini import Gemini, overloaded, parse, seconds_to_midnight_pacific
 from shared.items import Spent
 from shared.prices import cost_usd, prices
 from tests.engine.here import settings_of
@@ -126,6 +126,30 @@ def test_a_rest_is_as_long_as_the_longest_delay_that_was_named():
     assert overloaded(said("7s", "33.5s", "soon"), "", datetime.now(UTC)).seconds == 33.5
     assert overloaded(said(), "", datetime.now(UTC)).seconds == 30
     assert overloaded("<html>", "", datetime.now(UTC)).seconds == 30
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"error": "Too many requests"},
+        {"error": 0},
+        {"error": {"details": 1}},
+        {"error": {"details": [1, {"violations": 1}, {"violations": ["a"]}]}},
+        ["a"],
+        None,
+    ],
+)
+def test_a_429_in_other_words_rests_the_quota_too(said):
+    """A gateway before the model has its own."""
+    assert overloaded(said, "", datetime.now(UTC)).reason == "minute_quota"
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "[" * 100_000, '{"title": ' * 50_000, "NaN"])
+def test_json_without_end_is_none(text):
+    with pytest.raises(Failed) as raised:
+        parse(text, Said)
+
+    assert raised.value.reason in {"answer_no_json", "answer_misfit"}
 
 
 @pytest.mark.parametrize(("delay", "seconds"), [("0s", 1), ("0.02s", 1), ("999999999s", 86_400)])
