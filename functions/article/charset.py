@@ -19,6 +19,8 @@ _SUPERSETS = {
     "iso8859-9": "cp1254",
     "tis-620": "cp874",
 }
+# Python calls these text encodings too, and does not decode bytes of every kind with them.
+_NO_CHARSETS = frozenset({"idna", "punycode", "undefined"})
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _DECLARED = re.compile(rb"""<(?:meta|\?xml)[^>]*?(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]+)""", re.IGNORECASE)
 _MARKUP = re.compile(r"<(script|style)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
@@ -54,7 +56,9 @@ def _codec(label: str) -> str | None:
     except (LookupError, ValueError):
         return None
     # Python also has codecs that are no charsets (rot13, zlib): nothing a page may ask for.
-    return _SUPERSETS.get(info.name, info.name) if info._is_text_encoding else None  # noqa: SLF001 - no other way
+    if not info._is_text_encoding or info.name in _NO_CHARSETS:  # noqa: SLF001 - no other way
+        return None
+    return _SUPERSETS.get(info.name, info.name)
 
 
 def _detected(body: bytes) -> str | None:

@@ -17,6 +17,10 @@ _ARTICLE_TYPE = re.compile(r"(?:\w*Article|BlogPosting|Report|Review|LiveBlogPos
 _LIST_TYPES = frozenset({"CollectionPage", "ItemList", "SearchResultsPage", "ProfilePage"})
 _XML_DECLARATION = re.compile(r"^\s*<\?xml[^>]*\?>")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_CONTROL_REFERENCE = re.compile(
+    r"&#(?:0*(?:[1-8]|1[124-9]|2\d|3[01]|6553[45])(?!\d)|x0*(?:[1-8bcef]|1[\da-f]|fff[ef])(?![\da-f]));?",
+    re.IGNORECASE | re.ASCII,
+)
 _UNSEEN = ("script", "style", "noscript", "template", "svg", "head", "iframe")
 _LANGUAGE = re.compile(r"([a-z]{2})(?:[-_].*)?", re.IGNORECASE)
 # Before the web no page was published: such dates are defaults of some software.
@@ -43,8 +47,16 @@ class Markup:
     raw: str
 
 
+def without_controls(html: str) -> str:
+    """The HTML text without characters that no page may have, written as themselves or as `&#3;`.
+
+    lxml reads such references and then refuses to handle the text that it has made of them.
+    """
+    return _CONTROL_REFERENCE.sub("", _CONTROL.sub("", html))
+
+
 def read_markup(html: str) -> Markup:
-    """Raises ValueError when there is no element in it at all."""
+    """Of HTML `without_controls`. Raises ValueError when there is no element in it at all."""
     tree = _parse(html)
     meta = _meta(tree)
     linked = list(_linked_data(tree))
@@ -60,8 +72,8 @@ def read_markup(html: str) -> Markup:
         title=title or meta.get("og:title", ""),
         heading=heading,
         visible=visible,
-        paragraphs=tuple(filter(None, map(_text, tree.iter("p")))),
-        link_share=sum(len(_text(link)) for link in tree.iter("a")) / max(1, len(visible)),
+        paragraphs=tuple(filter(None, map(_text, _innermost(tree, "p")))),
+        link_share=sum(len(_text(link)) for link in _outermost(tree, "a")) / max(1, len(visible)),
         language=language,
         published_at=_published_at(articles, meta),
         is_article=bool(articles) or meta.get("og:type", "").lower() == "article",
@@ -79,10 +91,19 @@ def _parse(html: str) -> "HtmlElement":
     from lxml.html import HTMLParser, document_fromstring  # noqa: PLC0415
 
     try:
-        clean = _CONTROL.sub("", _XML_DECLARATION.sub("", html))
-        return document_fromstring(clean, parser=HTMLParser(remove_comments=True, remove_pis=True))
+        parser = HTMLParser(remove_comments=True, remove_pis=True)
+        return document_fromstring(_XML_DECLARATION.sub("", html), parser=parser)
     except LxmlError as error:
         raise ValueError("no element in it") from error
+
+
+# libxml2 lets paragraphs and links stand in each other, over a hundred deep: each would count the whole text anew.
+def _innermost(tree: "HtmlElement", tag: str) -> Iterator["HtmlElement"]:
+    return (element for element in tree.iter(tag) if next(element.iterdescendants(tag), None) is None)
+
+
+def _outermost(tree: "HtmlElement", tag: str) -> Iterator["HtmlElement"]:
+    return (element for element in tree.iter(tag) if next(element.iterancestors(tag), None) is None)
 
 
 def _text(element: "HtmlElement") -> str:

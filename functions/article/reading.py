@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from functions.article.charset import decode
-from functions.article.markup import moment, read_markup
+from functions.article.markup import moment, read_markup, without_controls
 from functions.article.quality import ENOUGH_WORDS, Reading, check, count_words, extraction_quality
 from shared.errors import Rejected, Skipped
 from shared.pages import Page
@@ -48,7 +48,7 @@ def read_page(page: Page) -> Article:
     """
     if _is_binary(page.body):
         raise Skipped("not_html", f"{page.final_url} says it is HTML and is not.")
-    html = decode(page.body, page.charset)[:MAX_HTML_CHARACTERS]
+    html = without_controls(decode(page.body, page.charset)[:MAX_HTML_CHARACTERS])
     try:
         markup = read_markup(html)
     except ValueError as error:

@@ -1,5 +1,7 @@
 """Formats: what an image's bytes tell before anything is decoded. Pure; nothing is believed that a server says."""
 
+import re
+
 _SIGNATURES = {
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"\xff\xd8\xff": "JPEG",
@@ -14,6 +16,9 @@ _SIGNATURES = {
 # What the formats without a length in their header end with, give or take a few bytes of padding.
 _ENDS = {"PNG": b"IEND", "JPEG": b"\xff\xd9", "GIF": b";"}
 _PADDING = 64
+# The markers of a JPEG behind which a length stands, and its end. In its data an FF is followed by 00 or D0 to D7.
+_JPEG_MARKER = re.compile(rb"\xff([\xc0-\xcf\xd9-\xef\xfe])")
+_JPEG_SCAN, _JPEG_END = b"\xda", b"\xd9"
 _HTML = (b"<!doctype html", b"<html", b"<head", b"<body")
 
 
@@ -31,6 +36,16 @@ def ends_early(kind: str, body: bytes) -> bool:
     if kind in _ENDS:
         return _ENDS[kind] not in body[-_PADDING:]
     return _announced(kind, body) > len(body)
+
+
+def jpeg_scans(body: bytes, most: int) -> int:
+    """How many scans a JPEG has, counted up to `most`, as libjpeg counts: none in metadata or behind the end."""
+    scans, at = 0, 2
+    while scans < most and (marker := _JPEG_MARKER.search(body, at)) and marker[1] != _JPEG_END:
+        scans += marker[1] == _JPEG_SCAN
+        length = int.from_bytes(body[marker.end() : marker.end() + 2], "big")
+        at = marker.end() + max(2, length)
+    return scans
 
 
 def told(body: bytes) -> str:

@@ -24,10 +24,15 @@ BACKGROUND = (255, 255, 255)
 def shown(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     """The upright RGB image, and of "cmyk", "deep" (over 8 bits), "transparent", "turned" what was true of it."""
     pixels, flags = _rgb(image)
-    turn = _TURNS.get(_orientation(image))
+    turn = _turn(image)
     if turn is None:
         return pixels, flags
     return pixels.transpose(turn), (*flags, "turned")
+
+
+def is_turned(image: Image.Image) -> bool:
+    """Do the pixels lie otherwise than the image is to be seen, as it says itself?"""
+    return _turn(image) is not None
 
 
 def _rgb(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
@@ -62,8 +67,8 @@ def _on_background(image: Image.Image) -> tuple[Image.Image, tuple[str, ...]]:
     return ground, ("transparent",)
 
 
-def _orientation(image: Image.Image) -> int:
+def _turn(image: Image.Image) -> Image.Transpose | None:
     try:
-        return int(image.getexif().get(_ORIENTATION, 1))
+        return _TURNS.get(int(image.getexif().get(_ORIENTATION, 1)))
     except Exception:  # noqa: BLE001 - EXIF that cannot be read turns nothing
-        return 1
+        return None

@@ -14,8 +14,8 @@ from importlib import import_module
 
 from PIL import Image, ImageFile, UnidentifiedImageError
 
-from functions.poster.formats import ends_early, kind_of, told
-from functions.poster.pixels import shown
+from functions.poster.formats import ends_early, jpeg_scans, kind_of, told
+from functions.poster.pixels import is_turned, shown
 from shared.errors import Outcome, Rejected, Skipped
 
 MAX_PIXELS = 25_000_000
@@ -87,7 +87,9 @@ def read_image(body: bytes) -> Picture:
         check_bounds(*opened.size)
         _check_scans(kind, body)
         width, height = opened.size
-        mode, animated = opened.mode, bool(getattr(opened, "is_animated", False))
+        mode, animated = opened.mode, _is_animated(opened)
+        # Pillow itself turns a TIFF while it decodes, and forgets that it did.
+        before = ("turned",) if kind == "TIFF" and is_turned(opened) else ()
         # Of a large JPEG only a half, a quarter or an eighth.
         opened.draft("RGB", (DECODED_SIDE, DECODED_SIDE))
         opened.load()
@@ -97,7 +99,7 @@ def read_image(body: bytes) -> Picture:
         pixels = fitted(pixels, DECODED_SIDE)
     if "turned" in flags and (pixels.width > pixels.height) != (width > height):
         width, height = height, width
-    flags = (*(["animated"] if animated else []), *flags)
+    flags = (*(["animated"] if animated else []), *flags, *before)
     return Picture(pixels, hashlib.sha256(body).hexdigest(), width, height, kind.lower(), len(body), mode, flags)
 
 
@@ -137,10 +139,16 @@ def _opened(kind: str, body: bytes) -> ImageFile.ImageFile:
     return Image.open(io.BytesIO(body), formats=(kind,))
 
 
+def _is_animated(opened: ImageFile.ImageFile) -> bool:
+    # What phones put behind a photo (MPO) is another view of it, or its depth: nothing moves.
+    return opened.format != "MPO" and bool(getattr(opened, "is_animated", False))
+
+
 def _check_scans(kind: str, body: bytes) -> None:
-    # In a JPEG's data an FF is followed by 00: FF DA begins a scan, or stands in metadata.
-    if kind == "JPEG" and (scans := body.count(b"\xff\xda")) > MAX_SCANS:
-        raise Rejected("too_many_scans", f"The JPEG has {scans} scans; at most {MAX_SCANS} are decoded.")
+    # Hardly any JPEG has these bytes so often, in its metadata or elsewhere, that a walk through it is needed.
+    suspect = kind == "JPEG" and body.count(b"\xff\xda") > MAX_SCANS
+    if suspect and jpeg_scans(body, MAX_SCANS + 1) > MAX_SCANS:
+        raise Rejected("too_many_scans", f"The JPEG has over {MAX_SCANS} scans; at most {MAX_SCANS} are decoded.")
 
 
 @contextmanager

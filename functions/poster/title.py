@@ -1,7 +1,6 @@
 """The poster's title: which of its texts it is, and whether it could still be read on a thumbnail. Pure."""
 
 import difflib
-import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -51,8 +50,14 @@ def title_of(elements: Sequence[Element], given: str | None, light: Light) -> Ti
 
 
 def alike(one: str, other: str) -> float:
-    """0 to 1: how much two texts have in common, whatever their case, accents and signs."""
-    return difflib.SequenceMatcher(None, _bare(one), _bare(other), autojunk=False).ratio()
+    """0 to 1: how much two texts have in common, whatever their case, accents and signs.
+
+    Signs count where neither has anything else: a film may be called "$".
+    """
+    pair = _bare(one), _bare(other)
+    if not any(pair):
+        pair = one.casefold(), other.casefold()
+    return difflib.SequenceMatcher(None, *pair, autojunk=False).ratio()
 
 
 def _titles(elements: Sequence[Element]) -> list[Element]:
@@ -67,7 +72,8 @@ def _lines_of(elements: Sequence[Element], given: str) -> list[Element]:
     if whole:
         return [max(whole, key=lambda one: one.box[3] - one.box[1])]
     words = set(_bare(given).split())
-    parts = sorted((one for one in texts if words >= set(_bare(one.text or "").split())), key=lambda one: one.box[1])
+    spoken = ((one, set(_bare(one.text or "").split())) for one in texts)
+    parts = sorted((one for one, said in spoken if said and words >= said), key=lambda one: one.box[1])
     return parts if alike(_joined(parts), given) >= ALIKE else []
 
 
@@ -77,7 +83,18 @@ def _joined(lines: Sequence[Element]) -> str:
 
 def _bare(text: str) -> str:
     split = unicodedata.normalize("NFKD", text.casefold())
-    return " ".join(re.findall(r"\w+", "".join(one for one in split if not unicodedata.combining(one))))
+    kept = (one for one in split if not unicodedata.combining(one) and not _is_selector(one))
+    return " ".join("".join(one if one.isalnum() or _is_vowel_sign(one) else " " for one in kept).split())
+
+
+def _is_vowel_sign(sign: str) -> bool:
+    """Vowels of Thai, Devanagari and their like: marks, which are no accents."""
+    return unicodedata.category(sign) in ("Mn", "Mc")
+
+
+def _is_selector(sign: str) -> bool:
+    """A mark that has no look of its own, and chooses that of the sign before it."""
+    return "\ufe00" <= sign <= "\ufe0f"
 
 
 def _contrast(box: Box, light: Light) -> float:

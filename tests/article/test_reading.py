@@ -1,5 +1,6 @@
 # ruff: noqa: RUF001 - the alphabets are meant
 
+import encodings.aliases
 import gzip
 import json
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from bench.extraction import PAGES, PUBLISHED_F1, mean, samples, score
 from functions.article.charset import decode
-from functions.article.markup import moment
+from functions.article.markup import moment, read_markup
 from functions.article.reading import content_hash, read_page
 from shared.errors import Outcome, Rejected
 
@@ -62,6 +63,37 @@ def test_broken_linked_data_does_not_matter(data):
     assert read_page(page(article(300, head=head))).word_count >= 300
 
 
+@pytest.mark.parametrize(
+    "written", ["&#3;", "&#x1F;", "&#0011", "&#12;", "&#31", "&#xFFFE;", "&#65535;", "\x03", "\uffff"]
+)
+def test_a_character_that_no_page_may_have_does_not_spoil_an_article(written):
+    spoiled = article(300).replace("</h1>", f"</h1><p>It <script>ad()</script>sails{written} in May.</p>")
+
+    read = read_page(page(spoiled))
+
+    assert read.word_count >= 300
+    assert "sails in May." in read.text
+
+
+@pytest.mark.parametrize("written", ["&#9;", "&#10;", "&#x0A;", "&#13;", "&#32;", "&#160;", "&#x20;"])
+def test_white_space_that_is_written_as_a_reference_stays(written):
+    read = read_page(page(article(300, extra=f"<p>It sails{written}in May.</p>")))
+
+    assert "It sails in May." in read.text.replace("\xa0", " ")
+
+
+def test_of_paragraphs_within_each_other_the_innermost_counts():
+    markup = read_markup("<p><ins>" * 100 + f"<p>{SENTENCES[0]}</p><p>{SENTENCES[1]}</p>")
+
+    assert markup.paragraphs == (SENTENCES[0], SENTENCES[1])
+
+
+def test_a_link_within_a_link_is_counted_once():
+    markup = read_markup("<p>Read on:</p>" + "<a href=x><div>" * 3 + "the ferry" + "</div></a>" * 3)
+
+    assert markup.link_share == pytest.approx(9 / 17)
+
+
 RUSSIAN = "Мэр города объявил о закрытии моста на одиннадцать месяцев для ремонта. " * 8
 FRENCH = "Le maire a annoncé la fermeture du pont de la Liberté, très endommagé, à l’été. " * 8
 JAPANESE = "市議会は火曜日、港の橋を十一か月閉鎖することを決めた。費用は四千八百万ユーロとなる。" * 8
@@ -79,6 +111,8 @@ JAPANESE = "市議会は火曜日、港の橋を十一か月閉鎖すること�
         (FRENCH, "cp1252", None, "iso-8859-1"),
         (FRENCH, "cp1252", "utf-8", "windows-1252"),
         (FRENCH, "cp1252", "no-such-charset", "rot13"),
+        (FRENCH, "cp1252", "idna", "iso-8859-1"),
+        (FRENCH, "cp1252", "undefined", "punycode"),
         (RUSSIAN, "cp1251", "windows-1251", None),
         (RUSSIAN, "cp1251", None, "windows-1251"),
         (RUSSIAN, "cp1251", "iso-8859-1", None),
@@ -105,6 +139,11 @@ def test_a_few_broken_bytes_do_not_spoil_a_utf8_page():
 @given(body=st.binary(max_size=300), declared=st.none() | st.text(max_size=12))
 def test_any_bytes_become_text(body, declared):
     assert isinstance(decode(body, declared), str)
+
+
+@pytest.mark.parametrize("declared", sorted({*encodings.aliases.aliases.values(), "idna", "punycode", "undefined"}))
+def test_whatever_python_has_a_codec_for_may_be_declared(declared):
+    assert isinstance(decode(b"\x51\xf6 \xff.\xff.. \xfe", declared), str)
 
 
 TAGS = st.sampled_from(

@@ -57,6 +57,18 @@ def test_a_photo_stands_upright_as_its_exif_says(orientation):
     assert difference(picture.pixels, upright) == 0
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+def test_every_format_with_exif_says_that_it_was_turned(kind):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+
+    picture = read_image(encoded(drawn(), kind, exif=exif))
+
+    assert picture.flags == ("turned",)
+    assert (picture.width, picture.height) == picture.pixels.size == (360, 240)
+    assert difference(picture.pixels, drawn().transpose(Image.Transpose.ROTATE_270)) < 4
+
+
 def test_exif_that_is_garbage_turns_nothing():
     body = encoded(drawn(), exif=b"Exif\0\0II*\0\xff\xff\xff\xff" + b"\xee" * 40)
 
@@ -126,6 +138,12 @@ def test_of_an_animation_the_first_frame_counts(kind):
 
     assert "animated" in picture.flags
     assert difference(picture.pixels, drawn()) < 5
+
+
+def test_a_photo_with_a_second_view_behind_it_is_no_animation():
+    picture = read_image(encoded(drawn(), "MPO", save_all=True, append_images=[noise(60, 90)]))
+
+    assert (picture.format, picture.flags, picture.pixels.size) == ("jpeg", (), (240, 360))
 
 
 def test_a_large_jpeg_is_decoded_at_a_fraction_of_its_size():
@@ -213,6 +231,23 @@ def test_a_jpeg_with_hundreds_of_scans_is_refused():
 
     with pytest.raises(Rejected, match=f"too_many_scans: .* at most {MAX_SCANS} are decoded"):
         read_image(body[:-2] + scan * 60 + b"\xff\xd9")
+
+
+@pytest.mark.parametrize("data", [b"\xff\xda" * 200, b"\xff\xd9" + b"\xff\xda" * 200])
+def test_what_looks_like_a_scan_in_metadata_or_behind_the_end_is_none(data):
+    body = encoded(drawn(), comment=data) + data
+
+    assert difference(read_image(body).pixels, drawn()) < 4
+
+
+@pytest.mark.parametrize("marker", [b"\xff\xe0\xff\xff", b"\xff\xd9\xff\xd9"])
+def test_scans_do_not_hide_behind_a_marker_within_a_table(marker):
+    body = encoded(drawn(), progressive=True)
+    scan = body[body.index(b"\xff\xda") : -2]
+    table = b"\xff\xdb\0\x43\3" + b"\1" * 60 + marker
+
+    with pytest.raises(Rejected, match="too_many_scans"):
+        read_image(body[:2] + table + body[2:-2] + scan * 60 + b"\xff\xd9")
 
 
 @pytest.mark.parametrize(

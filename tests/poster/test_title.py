@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from functions.poster.light import Light
-from functions.poster.title import alike, title_of, with_title
+from functions.poster.title import ALIKE, alike, title_of, with_title
 
 from .pictures import element
 
@@ -55,6 +55,20 @@ def test_lines_that_say_the_given_title_together_are_the_title():
     assert types(with_title(lines, "The last lantern")) == ["title", "title", "text"]
 
 
+@pytest.mark.parametrize("signs", ["★★★★★", "—", "•", "★️"])
+def test_signs_alone_are_no_line_of_a_title(signs):
+    texts = ["NIGHT", "FERRY", signs]
+    lines = [element("text", (0, 0.1 * n, 1, 0.1 * n + 0.08), text) for n, text in enumerate(texts)]
+
+    assert types(with_title(lines, "Night Ferry")) == ["title", "title", "text"]
+
+
+def test_a_title_of_signs_is_those_signs():
+    elements = [element("text", (0, 0.1, 1, 0.4), "★★★★★"), element("text", (0, 0.5, 1, 0.6), "$")]
+
+    assert types(with_title(elements, "$")) == ["text", "title"]
+
+
 @pytest.mark.parametrize("given", [None, "", "Quite another film"])
 def test_without_a_likeness_nothing_is_made_a_title(given):
     elements = [element("text", (0, 0.1, 1, 0.2), "NIGHT FERRY")]
@@ -88,3 +102,14 @@ def test_a_title_can_be_read_on_a_thumbnail_when_it_is_large_and_stands_out(box,
 def test_likeness_looks_past_case_accents_and_signs():
     assert alike("L'Été — 1987!", "l ete 1987") == 1
     assert alike("Night Ferry", "") == 0
+
+
+def test_signs_count_where_there_is_nothing_else():
+    assert alike("$", "") == alike("$", "★★★★★") == alike("!!!", "★") == 0
+    assert alike("!!!", "!!!") == 1
+
+
+def test_vowels_that_are_written_as_signs_count():
+    assert alike("ปี", "ปู") < ALIKE
+    assert alike("काली", "कला") < ALIKE
+    assert alike("काली रात", "काली  रात!") == 1
