@@ -247,7 +247,7 @@ def parse(text: str, into: type[Value]) -> Value:
     """Strict JSON, else the one fenced block; never a repair, for a repaired answer may say something else."""
     for candidate in (text, *FENCED.findall(text)[-1:]):
         try:
-            said = json.loads(candidate)
+            said = cleaned(json.loads(candidate))
         except (ValueError, RecursionError):  # no JSON; or numbers, or nesting, without end
             continue
         try:
@@ -256,6 +256,18 @@ def parse(text: str, into: type[Value]) -> Value:
             fields = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors()[:3])
             raise Failed("answer_misfit", f"The model's answer does not fit {into.__name__}: {fields}") from error
     raise Failed("answer_no_json", f"The model's answer is not JSON: {text[:80]!r}")
+
+
+def cleaned(value: Any) -> Any:
+    """The same JSON with texts as Postgres takes them: no NUL, no half of a surrogate pair, which models may write."""
+    match value:
+        case str():
+            return value.replace("\0", "").encode("utf-8", "ignore").decode()
+        case list():
+            return [cleaned(one) for one in value]
+        case dict():
+            return {cleaned(key): cleaned(one) for key, one in value.items()}
+    return value
 
 
 def url_was_read(response: "GenerateContentResponse") -> bool:

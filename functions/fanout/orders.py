@@ -75,10 +75,11 @@ def run_id(push: Push) -> UUID:
     """
     drawn = uuid5(BACKLOG_RUNS, push.message_id)
     try:
-        moment = datetime.fromisoformat(push.published_at)
-    except ValueError:
+        milliseconds = int(datetime.fromisoformat(push.published_at).timestamp() * 1000)
+    except (ValueError, OverflowError):
         return drawn
-    milliseconds = int(moment.timestamp() * 1000)
+    if not 0 <= milliseconds < 1 << 48:
+        return drawn
     return UUID(
         int=milliseconds << 80 | 7 << 76 | (drawn.int >> 64 & 0xFFF) << 64 | 2 << 62 | drawn.int & (1 << 62) - 1
     )
@@ -91,7 +92,10 @@ def read_push(body: bytes) -> Push:
         content = json.loads(base64.b64decode(message["data"], validate=True))
         traceparent = (message.get("attributes") or {}).get("traceparent")
         order = kind_of(content).model_validate(content)
-        return Push(str(message["messageId"]), order, traceparent, str(message.get("publishTime") or ""))
+        message_id = str(message["messageId"])
+        message_id.encode()
+        trace = traceparent if isinstance(traceparent, str) else None
+        return Push(message_id, order, trace, str(message.get("publishTime") or ""))
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         raise BadOrder(f"{'.'.join(map(str, problem['loc'])) or 'order'}: {problem['msg']}") from error

@@ -144,6 +144,12 @@ def test_a_429_in_other_words_rests_the_quota_too(said):
     assert overloaded(said, "", datetime.now(UTC)).reason == "minute_quota"
 
 
+def test_what_no_database_holds_is_left_out_of_an_answer():
+    said = parse(r'{"title": "Ferry\u0000 \ud83d sails \ud83d\ude00", "summary": "S"}', Said)
+
+    assert said.title == "Ferry  sails 😀"
+
+
 @pytest.mark.parametrize("text", ["9" * 5000, "[" * 100_000, '{"title": ' * 50_000, "NaN"])
 def test_json_without_end_is_none(text):
     with pytest.raises(Failed) as raised:
