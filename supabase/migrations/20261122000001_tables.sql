@@ -179,7 +179,8 @@ create table public.article_summaries (
   attempts integer not null,
   created_at timestamptz not null default now()
 );
-create index article_summaries_url on public.article_summaries (url_key, created_at desc);
+-- By its hash: percent-encoded an address may be longer than an ordered index takes.
+create index article_summaries_url on public.article_summaries using hash (url_key);
 
 -- A function's backlog is a view BACKLOG(source_id, source_key, input) named in its manifest.
 create view public.article_backlog with (security_invoker = true) as

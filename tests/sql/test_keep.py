@@ -5,6 +5,8 @@ import uuid
 import psycopg
 import pytest
 
+from shared.urls import normalise
+
 from .world import ARTICLE, World, ended, paid
 
 
@@ -93,6 +95,15 @@ def test_a_result_becomes_a_row_with_its_defaults(world: World, item):
     assert row.pop("created_at") is not None
     assert row == {"item_id": item, "title": "The bridge", "key_points": ["open"], "cost_usd": 0.001}
     assert world.state(item)["result_id"] == item
+
+
+def test_the_longest_address_has_its_row(world: World, item):
+    longest = normalise("http://a.test/" + "一丁七丈" * 500)
+
+    world.finish(item, result=ARTICLE | {"url_key": longest})
+
+    assert len(longest) > 10_000
+    assert world.rows("select url_key from article_summaries") == [{"url_key": longest}]
 
 
 def test_each_attempt_is_written_down(world: World, item):
