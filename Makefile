@@ -6,7 +6,7 @@ UV_VERSION := 0.13.9
 # Every function has a dependency group of its own.
 GROUPS := $(notdir $(patsubst %/,%,$(dir $(wildcard functions/*/function.yaml)))) cli
 .DEFAULT_GOAL := help
-.PHONY: help setup run up down test check format bench drills bundle lock clean migrate plan apply smoke costs
+.PHONY: help setup run up down test check format bench drills fuzz bundle lock clean migrate plan apply output smoke destroy costs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,42 +50,71 @@ bench: setup ## measure, and write bench/results/
 drills: setup ## break things on purpose, and see that nothing is lost
 	@$(PYTHON) -m drills
 
+fuzz: setup ## look for inputs that crash a parser; SECONDS_EACH=60, TARGETS="urls image"
+	@$(PYTHON) -m drills.fuzz --seconds $(or $(SECONDS_EACH),60) $(TARGETS)
+
 bundle: setup ## build the functions' zips into build/
 	@$(PYTHON) -m infra.bundle
 
 # What is deployed: NAME.tfvars in infra/terraform/environments, over it NAME.local.tfvars, which git ignores; the pipeline
-# is handed the latter's text in DEPLOYMENT. With PLAN_ONLY=true nothing is changed anywhere.
+# is handed the latter's text in PIECEWORK_DEPLOYMENT. With PLAN_ONLY=true nothing is changed anywhere.
 ENVIRONMENT ?= dev
 PLAN_ONLY ?= false
 PLAN = build/$(ENVIRONMENT).tfplan
 TERRAFORM = terraform -chdir=infra/terraform
 VARIABLES = infra/terraform/environments/$(ENVIRONMENT)
+FILES = $(CURDIR)/$(VARIABLES).tfvars $(CURDIR)/$(VARIABLES).local.tfvars
+DESCRIBED = for file in $(VARIABLES).tfvars $(VARIABLES).local.tfvars; do \
+	test -f $$file || { echo "$@: $$file is missing: docs/deploy.md says what stands in it" >&2; exit 2; }; done
+KEPT = test -n "$(STATE_BUCKET)" || { echo "$@: say which bucket keeps the state: STATE_BUCKET=..." >&2; exit 2; }
+# The folder remembers whose state it saw last: each target says whose it means.
+INIT = $(TERRAFORM) init -input=false -reconfigure \
+	-backend-config=bucket=$(STATE_BUCKET) -backend-config=prefix=piecework/$(ENVIRONMENT) >/dev/null
 
 migrate: setup ## bring the database at SUPABASE_DB_URL up to date
 	@$(PYTHON) -m infra.migrate $(if $(filter true,$(PLAN_ONLY)),--list)
 
 plan: bundle ## plan the deployment of ENVIRONMENT; STATE_BUCKET keeps its state
-	@test -n "$(STATE_BUCKET)" || { echo "plan: say which bucket keeps the state: STATE_BUCKET=..." >&2; exit 2; }
-	@rm -f $(PLAN); test -z "$$DEPLOYMENT" || echo "$$DEPLOYMENT" > $(VARIABLES).local.tfvars
-	@for file in $(VARIABLES).tfvars $(VARIABLES).local.tfvars; do \
-		test -f $$file || { echo "plan: $$file is missing: docs/deploy.md says what stands in it" >&2; exit 2; }; done
-	@$(TERRAFORM) init -input=false -reconfigure -backend-config=bucket=$(STATE_BUCKET) -backend-config=prefix=piecework/$(ENVIRONMENT)
-	@$(TERRAFORM) plan -input=false -lock-timeout=10m -out=$(CURDIR)/$(PLAN) \
-		-var-file=$(CURDIR)/$(VARIABLES).tfvars -var-file=$(CURDIR)/$(VARIABLES).local.tfvars
+	@$(KEPT)
+	@rm -f $(PLAN); test -z "$$PIECEWORK_DEPLOYMENT" || echo "$$PIECEWORK_DEPLOYMENT" > $(VARIABLES).local.tfvars
+	@$(DESCRIBED)
+	@$(INIT)
+	@$(TERRAFORM) plan -input=false -lock-timeout=10m -out=$(CURDIR)/$(PLAN) $(addprefix -var-file=,$(FILES))
 
 apply: ## carry out exactly what `make plan` showed last
 ifeq ($(PLAN_ONLY),true)
 	@echo "apply: plan only, nothing is changed"
 else
 	@test -f $(PLAN) || { echo "apply: there is no plan for $(ENVIRONMENT): run make plan, and read it" >&2; exit 2; }
+	@$(KEPT)
+	@$(INIT)
 	@$(TERRAFORM) apply -input=false -lock-timeout=10m $(CURDIR)/$(PLAN) && rm -f $(PLAN)
 endif
 
-smoke: setup ## send one item through what was deployed, or through the running local stack
+output: ## what the deployment of ENVIRONMENT is reached by; NAME=api_url that alone
+	@$(KEPT)
+	@$(INIT)
+	@$(TERRAFORM) output $(if $(NAME),-raw $(NAME) 2>/dev/null || $(TERRAFORM) output $(NAME))
+
+# Without STATE_BUCKET it asks PIECEWORK_URL. The pipeline leaves its token for a private API in build/id_token.
+smoke: setup ## send one item through the deployment of ENVIRONMENT, or without STATE_BUCKET through the running local stack
 ifeq ($(PLAN_ONLY),true)
 	@echo "smoke: plan only, nothing was deployed"
 else
-	@PIECEWORK_URL="$${PIECEWORK_URL:-$$($(TERRAFORM) output -raw api_url 2>/dev/null)}" $(PYTHON) -m infra.smoke
+	@if test -n "$(STATE_BUCKET)"; then \
+		$(INIT) && PIECEWORK_URL=$$($(TERRAFORM) output -raw api_url) || exit 2; fi; \
+		export PIECEWORK_URL PIECEWORK_ID_TOKEN="$${PIECEWORK_ID_TOKEN:-$$(cat build/id_token 2>/dev/null)}"; \
+		$(PYTHON) -m infra.smoke
+endif
+
+destroy: ## take the deployment of ENVIRONMENT down; it asks first
+ifeq ($(PLAN_ONLY),true)
+	@echo "destroy: plan only, nothing is taken down"
+else
+	@$(KEPT)
+	@$(DESCRIBED)
+	@$(INIT)
+	@$(TERRAFORM) destroy $(addprefix -var-file=,$(FILES))
 endif
 
 costs: setup ## reckon what a deployment costs a month, and write it into docs/deploy.md

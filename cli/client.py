@@ -1,5 +1,6 @@
 """The API over HTTP: repeats what is safe to repeat, waits where it is told to, and names what went wrong."""
 
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ MOST_WAIT_SECONDS = 180.0
 UPLOAD_SECONDS = 120.0
 MAX_ITEMS, MAX_BYTES = 10_000, 9_000_000
 PAGE, RESULTS_PAGE = 100, 500
+PROBLEM = "application/problem+json"
 
 
 class Client:
@@ -29,6 +31,9 @@ class Client:
         headers = {"User-Agent": "piecework-cli"}
         if settings.key:
             headers["Authorization"] = f"Bearer {settings.key}"
+        if token := os.environ.get("PIECEWORK_ID_TOKEN", "").strip():
+            # Google's own, which it looks at before it lets anybody through to an API that is not public.
+            headers["X-Serverless-Authorization"] = f"Bearer {token}"
         self.url = settings.url
         self._sleep = sleep
         self._tell = tell
@@ -164,6 +169,11 @@ class Client:
         if answer.is_success:
             return
         detail = _detail(answer)
+        if answer.status_code in {401, 403} and PROBLEM not in answer.headers.get("content-type", ""):
+            raise KeyRefused(
+                f"{self.url} refused you before the API was asked ({detail}); where it is not public, set "
+                "PIECEWORK_ID_TOKEN to what gcloud auth print-identity-token says, anew each hour."
+            )
         if answer.status_code == 403:
             raise KeyRefused(f"{self.url} does not let this key do that ({detail}).")
         if answer.status_code == 401:

@@ -18,13 +18,14 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "deploy.md"
 BLOCK = re.compile(r"(<!-- costs -->\n).*?(<!-- /costs -->)", re.DOTALL)
 AMOUNTS = (10_000, 1_000_000)
-MONTH_SECONDS = 30 * 24 * 3600
+MONTH_DAYS = 30
+MONTH_SECONDS = MONTH_DAYS * 24 * 3600
 # The conditions are looked at once a minute.
 LOOKS = MONTH_SECONDS / 60
 KIB_PER_GIB, MEBI, GIBI = 2**20, 2**20, 2**30
 MEMORY = {"Mi": 1 / 1024, "Gi": 1.0}
-# Of a schedule's five fields only the first differs here: */N minutes, else once an hour.
-EVERY = re.compile(r"\*/(\d+) \* \* \* \*")
+# An entry of a schedule's field: *, 8, 8-18, */5 or 8-18/2.
+ENTRY = re.compile(r"(?:\*|(?P<first>\d+)(?:-(?P<last>\d+))?)(?:/(?P<step>[1-9]\d*))?")
 # A queue that hands out twice what its quota allows sends an item back once (docs/decisions/011), one in ten fails;
 # created and dispatched are an operation each.
 OPERATIONS_PER_ITEM, DISPATCHES_PER_ITEM = 4.2, 2.1
@@ -63,7 +64,7 @@ def standing(root: Path, manifests: Row, always: Row) -> dict[str, float]:
         "alert_series": conditions * always["series_per_condition"] * LOOKS / 1e6,
         # Two more are the pipeline's.
         "secrets": len({name for one in functions for name in one["secrets"]}) + 2,
-        "registry": 3 * always["image_gb"] * len(functions),
+        "registry": always["images_kept"] * always["image_gb"] * len(functions),
         "buckets": always["bucket_gb"],
         "builds": always["deployments"] * always["minutes_per_deployment"],
         "supabase_project": 1,
@@ -96,11 +97,24 @@ def asked(root: Path, manifests: Row, function: str | None, item: Row, items: in
 
 
 def runs(manifest: Row) -> float:
-    """How often a month its schedule fires."""
+    """How often a month its schedule fires, were every day one of its days."""
     if not manifest["schedule"]:
         return 0.0
-    every = EVERY.fullmatch(manifest["schedule"])
-    return MONTH_SECONDS / 60 / (int(every[1]) if every else 60)
+    minute, hour, *_ = manifest["schedule"].split()
+    return float(MONTH_DAYS * times(minute, 60) * times(hour, 24))
+
+
+def times(field: str, most: int) -> int:
+    """How many of the values 0 to `most` - 1 a field of a schedule means."""
+    values: set[int] = set()
+    for entry in field.split(","):
+        found = ENTRY.fullmatch(entry)
+        if found is None:
+            raise BadManifest(f"schedule: {field!r} is not understood")
+        first = int(found["first"] or 0)
+        last = int(found["last"] or (most - 1 if found["first"] is None or found["step"] else first))
+        values.update(range(first, last + 1, int(found["step"] or 1)))
+    return len(values)
 
 
 def gib(memory: str) -> float:

@@ -14,6 +14,7 @@ import yaml
 # Where each kind of grant names the thing it is for, and what that thing is called here.
 GRANTED_ON = {
     "google_artifact_registry_repository_iam_member": ("images", "repository"),
+    "google_billing_account_iam_member": ("billing account", ""),
     "google_cloud_run_v2_service_iam_binding": ("function", "name"),
     "google_cloud_tasks_queue_iam_member": ("queue", "name"),
     "google_project_iam_member": ("project", ""),

@@ -90,6 +90,8 @@ def quota(name: str, given: Any) -> dict[str, Any]:
             raise BadManifest(f"{where}: {key} is missing")
         if value is not None and not (is_number(value) and value > 0):
             raise BadManifest(f"{where}: {key} must be a number above 0, not {value!r}")
+    # A key without a value is as good as none.
+    given = {key: value for key, value in given.items() if value is not None}
     for problem in too_fast(given):
         raise BadManifest(f"{where}: {problem}")
     rate = given["requests_per_minute"]
@@ -103,6 +105,8 @@ def too_fast(quota: dict[str, Any]) -> Iterator[str]:
             yield f"{key} must be at most {MOST_PER_MINUTE}: no queue is faster"
     if quota.get("dispatches_per_minute", MOST_PER_MINUTE) < quota["requests_per_minute"]:
         yield "dispatches_per_minute must be requests_per_minute or more: a call needs a dispatch"
+    if quota.get("max_concurrent", 0) % 1:
+        yield f"max_concurrent must be a whole number, not {quota['max_concurrent']!r}"
     if quota.get("max_concurrent", 0) > MOST_CONCURRENT_DISPATCHES:
         yield f"max_concurrent must be at most {MOST_CONCURRENT_DISPATCHES}: no queue has more"
 
@@ -198,9 +202,11 @@ def instance_problems(manifest: dict[str, Any]) -> Iterator[str]:
 
 
 def setting_problems(manifest: dict[str, Any]) -> Iterator[str]:
-    names = [*manifest["environment"], *manifest["secrets"]]
+    secrets = manifest["secrets"]
+    names = [*manifest["environment"], *secrets]
     yield from (f"{n!r} is no name of a setting: capital letters, digits and _" for n in names if not is_setting(n))
-    yield from (f"environment: {n} is one of secrets; keep it out" for n in manifest["secrets"] if names.count(n) > 1)
+    yield from (f"environment: {n} is one of secrets; keep it out" for n in secrets if n in manifest["environment"])
+    yield from (f"secrets: {n} stands there twice" for place, n in enumerate(secrets) if n in secrets[:place])
 
 
 def is_setting(name: Any) -> bool:

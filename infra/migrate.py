@@ -25,6 +25,8 @@ FILE = re.compile(r"(?P<version>\d{14})_(?P<name>[A-Za-z0-9_-]+)\.sql")
 OWN_TRANSACTION = re.compile(r"(?im)^\s*(?:begin|start transaction|commit|rollback)(?: work| transaction)?\s*;")
 # Postgres takes it in no transaction; so it stands alone in its file.
 ALONE = re.compile(r"(?i)^(?:create|createunique|drop)indexconcurrently")
+# What quotes hold counts as it stands: -- in it begins no comment.
+NOT_DONE = re.compile(r"""(?P<literal>'(?:[^']|'')*'|"[^"]*")|--[^\n]*|[\s;]+""")
 TRANSACTION_POOLER = "6543"
 LOCK = 5_020_261_122  # any number, as long as nobody else's advisory lock has it
 WAIT_FOR_TURN, WAIT_FOR_TABLE, CONNECT_SECONDS = "10min", "30s", 15
@@ -103,7 +105,7 @@ def plan(migrations: Sequence[Migration], applied: Mapping[str, str | None]) -> 
 
 def essence(text: str) -> str:
     """The text without comments, white space and semicolons: the CLI keeps statements, this step whole files."""
-    return re.sub(r"--[^\n]*|[\s;]+", "", text)
+    return NOT_DONE.sub(lambda found: found["literal"] or "", text)
 
 
 def history(database: Connection) -> dict[str, str | None]:
@@ -174,6 +176,9 @@ def connect(url: str) -> Connection:
     except psycopg.ProgrammingError as error:
         # Not its text: that would print the password.
         raise Refused(f"{SETTING} is no Postgres address: encode special characters of the password (%40).") from error
+    if any("@" in str(given.get(part) or "") for part in ("host", "port", "dbname")):
+        # An @ of the password ended it, and its rest stands there: that may not be printed either.
+        raise Refused(f"{SETTING}: the password has an @ or a /: encode special characters (%40, %2F).")
     if str(given.get("port")) == TRANSACTION_POOLER:
         raise Refused(f"{SETTING} is the transaction pooler's (port 6543); this needs a session: use port 5432.")
     return open_session(given)

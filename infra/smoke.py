@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import httpx
 
@@ -32,6 +32,11 @@ PAGE = "https://en.wikipedia.org/wiki/Cloud_computing"
 KEY_NAME = "smoke test of the pipeline"
 PATIENCE_SECONDS = 300.0
 POLL_SECONDS = 2.0
+TAKE_KEY: LiteralString = """
+update api_keys set key_hash = %s, revoked_at = null where id = (
+  select id from api_keys where name = %s and revoked_at is not null limit 1 for update skip locked
+) returning id
+"""
 # A new revision may still be coming up.
 NOT_YET = frozenset({429, 500, 502, 503, 504})
 
@@ -93,11 +98,17 @@ class Smoke:
         self._sleep(POLL_SECONDS)
 
 
+PROBLEM = "application/problem+json"
 LOOK = "`bin/piecework health` and the dashboard show what stands; docs/operate.md says what to do."
 
 
 def content(answer: httpx.Response) -> dict[str, Any]:
     """What the API answered. Raises Failed for a refusal, and for what is no Piecework API."""
+    if answer.status_code in {401, 403} and PROBLEM not in answer.headers.get("content-type", ""):
+        raise Failed(
+            f"{answer.url.host} refused you before the API was asked ({answer.status_code}): with public_api = false "
+            'be one of api_callers, and set PIECEWORK_ID_TOKEN (docs/deploy.md, "Keep the API private").'
+        )
     if answer.status_code in {401, 403}:
         raise Failed(f"the API refused the key ({answer.status_code}): make one with `bin/piecework keys make smoke`.")
     try:
@@ -125,14 +136,11 @@ def row_of(item: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def key_for_this_run(database_url: str) -> Iterator[str]:
-    """A key that works as long as the `with`. Each run takes the same row of api_keys. Raises Refused."""
+    """A key that works as long as the `with`. A run takes a row of api_keys that no other is using. Raises Refused."""
     key = f"pw_{secrets.token_urlsafe(32)}"
     digest = hashlib.sha256(key.encode()).hexdigest()
     with connect(database_url) as database:
-        taken = database.execute(
-            "update api_keys set key_hash = %s, revoked_at = null where name = %s returning id", [digest, KEY_NAME]
-        ).fetchone()
-        if not taken:
+        if not database.execute(TAKE_KEY, [digest, KEY_NAME]).fetchone():
             database.execute("insert into api_keys (name, key_hash) values (%s, %s)", [KEY_NAME, digest])
         try:
             yield key
@@ -159,6 +167,13 @@ def local_key(environment: Mapping[str, str]) -> str:
     return file.read_text().strip()
 
 
+def headers(key: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """The API's key; and with PIECEWORK_ID_TOKEN what Google lets callers of a private API through for."""
+    token = environment.get("PIECEWORK_ID_TOKEN", "").strip()
+    private = {"X-Serverless-Authorization": f"Bearer {token}"} if token else {}
+    return {"Authorization": f"Bearer {key}", **private}
+
+
 def say(text: str) -> None:
     print(f"smoke: {text}", flush=True)
 
@@ -173,7 +188,7 @@ def main() -> None:
     try:
         with (
             given_key(os.environ) as key,
-            httpx.Client(base_url=url or LOCAL_URL, headers={"Authorization": f"Bearer {key}"}, timeout=60) as http,
+            httpx.Client(base_url=url or LOCAL_URL, headers=headers(key, os.environ), timeout=60) as http,
         ):
             row = Smoke(http).run(page)
     except (Failed, Refused) as error:

@@ -50,12 +50,12 @@ locals {
     token_spike = {
       title = "More tokens than usual"
       says  = "The last hour took more than ${var.alerts.spike_factor} times the tokens of the mean hour of 7 days."
-      query = "${local.query.tokens} > ${var.alerts.spike_factor} * ${local.query.tokens_usual} and ${local.query.tokens} > ${var.alerts.spike_least_tokens}"
+      query = "${local.query.tokens} > ${var.alerts.spike_factor} * ${local.query.tokens_usual} and ${local.query.tokens} > ${var.alerts.spike_least_tokens} and ${local.query.a_week}"
     }
     cost_spike = {
       title = "Dearer than usual"
       says  = "The last hour cost more than ${var.alerts.spike_factor} times the mean hour of 7 days."
-      query = "${local.query.cost} > ${var.alerts.spike_factor} * ${local.query.cost_usual} and ${local.query.cost} > ${var.alerts.spike_least_usd}"
+      query = "${local.query.cost} > ${var.alerts.spike_factor} * ${local.query.cost_usual} and ${local.query.cost} > ${var.alerts.spike_least_usd} and ${local.query.a_week}"
     }
     api_latency = {
       title = "The API is slow"
@@ -64,18 +64,21 @@ locals {
     }
     instances = {
       title = "A function has all its instances"
-      says  = "A function runs as many instances as its manifest allows, for ${var.alerts.instances_for_seconds / 60} minutes."
+      says  = "As many instances of a function are at work as its manifest allows, for ${var.alerts.instances_for_seconds / 60} minutes."
       for   = var.alerts.instances_for_seconds
+      # Counted moment by moment: an instance that is active now and was idle before is one, not two. That the only instance
+      # a function may have is at work is no news.
       query = join(" or ", [
         for name, function in local.functions :
-        "sum by (service_name) (max_over_time(run_googleapis_com:container_instance_count{${local.on_run},service_name=\"${local.services[name]}\"}[5m])) >= ${function.max_instances}"
+        "sum by (service_name) (run_googleapis_com:container_instance_count{${local.on_run},state=\"active\",service_name=\"${local.services[name]}\"}) >= ${function.max_instances}"
+        if function.max_instances > 1
       ])
     }
   }
 }
 
 resource "google_monitoring_alert_policy" "alert" {
-  for_each = { for name, rule in local.alert_rules : name => rule if name != "vision_errors" || local.of_vision != "" }
+  for_each = { for name, rule in local.alert_rules : name => rule if rule.query != "" && (name != "vision_errors" || local.of_vision != "") }
 
   display_name          = "${var.prefix}: ${each.value.title}"
   combiner              = "OR"

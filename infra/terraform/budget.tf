@@ -4,7 +4,7 @@ resource "google_billing_budget" "month" {
   count = var.monthly_budget > 0 ? 1 : 0
 
   billing_account = var.billing_account
-  display_name    = "${var.prefix}: a month of ${var.project}"
+  display_name    = "${var.prefix}: ${var.project}" # at most 60 letters
 
   budget_filter {
     projects        = ["projects/${data.google_project.project.number}"]

@@ -12,7 +12,7 @@ resource "google_artifact_registry_repository" "images" {
     action = "KEEP"
 
     most_recent_versions {
-      keep_count = 10
+      keep_count = 3
     }
   }
 
@@ -21,7 +21,7 @@ resource "google_artifact_registry_repository" "images" {
     action = "DELETE"
 
     condition {
-      older_than = "2592000s" # 30 days
+      older_than = "604800s" # 7 days
     }
   }
 
@@ -113,6 +113,24 @@ resource "google_project_iam_member" "deploy" {
   member  = google_service_account.deploy[0].member
 }
 
+# The budget belongs to the billing account: no role on the project reaches it.
+resource "google_billing_account_iam_member" "deploy" {
+  count = var.delivery != null && var.monthly_budget > 0 ? 1 : 0
+
+  billing_account_id = var.billing_account
+  role               = "roles/billing.costsManager"
+  member             = google_service_account.deploy[0].member
+}
+
+# For the smoke test: a private API takes Google's token of this account, which makes it itself.
+resource "google_service_account_iam_member" "deploy_token" {
+  count = var.delivery == null || var.public_api ? 0 : 1
+
+  service_account_id = google_service_account.deploy[0].name
+  role               = "roles/iam.serviceAccountOpenIdTokenCreator"
+  member             = google_service_account.deploy[0].member
+}
+
 resource "google_cloudbuild_trigger" "delivery" {
   for_each = local.triggers
 
@@ -123,7 +141,6 @@ resource "google_cloudbuild_trigger" "delivery" {
   service_account = google_service_account.deploy[0].id
   substitutions = {
     _ENVIRONMENT  = var.delivery.environment
-    _PREFIX       = var.prefix
     _PREFIX       = var.prefix
     _STATE_BUCKET = var.delivery.state_bucket
     _PLAN_ONLY    = each.value.plan_only

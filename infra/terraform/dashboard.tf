@@ -31,25 +31,27 @@ resource "google_monitoring_dashboard" "piecework" {
     displayName = var.prefix
     mosaicLayout = {
       columns = 48
+      # Monitoring keeps no zero and no empty list; with one in it, every plan would find a change.
       tiles = [
-        for place, chart in concat(local.charts, local.vision_charts) : {
-          xPos   = place % 3 * 16
-          yPos   = floor(place / 3) * 14
-          width  = 16
-          height = 14
-          widget = {
-            title = chart.title
-            xyChart = {
-              dataSets = [{
-                plotType        = try(chart.stacked, false) ? "STACKED_AREA" : "LINE"
-                targetAxis      = "Y1"
-                timeSeriesQuery = { prometheusQuery = chart.query }
-              }]
-              thresholds = try([{ value = chart.limit }], [])
-              yAxis      = { scale = "LINEAR" }
+        for place, chart in concat(local.charts, local.vision_charts) : merge(
+          place % 3 == 0 ? {} : { xPos = place % 3 * 16 },
+          place < 3 ? {} : { yPos = floor(place / 3) * 14 },
+          {
+            width  = 16
+            height = 14
+            widget = {
+              title = chart.title
+              xyChart = merge(try({ thresholds = [{ value = chart.limit }] }, {}), {
+                dataSets = [{
+                  plotType        = try(chart.stacked, false) ? "STACKED_AREA" : "LINE"
+                  targetAxis      = "Y1"
+                  timeSeriesQuery = { prometheusQuery = chart.query }
+                }]
+                yAxis = { scale = "LINEAR" }
+              })
             }
-          }
-        }
+          },
+        )
       ]
     }
   })

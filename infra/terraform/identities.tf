@@ -30,13 +30,13 @@ locals {
     for name, function in local.functions : name => toset(flatten([
       contains(function.callers, "tasks") ? [google_service_account.tasks.member] : [],
       contains(function.callers, "pubsub") ? [google_service_account.pubsub.member] : [],
-      contains(function.callers, "public") ? (var.public_api ? ["allUsers"] : tolist(var.api_callers)) : [],
+      contains(function.callers, "public") ? (var.public_api ? ["allUsers"] : concat(tolist(var.api_callers), google_service_account.deploy[*].member)) : [],
     ]))
   }
   # By what the manifests and variables say, so that it is known before any account is.
   invokers = {
     for name, function in local.functions : name => local.callers_of[name]
-    if length(setsubtract(function.callers, ["public"])) > 0 || contains(function.callers, "public") && (var.public_api || length(var.api_callers) > 0)
+    if length(setsubtract(function.callers, ["public"])) > 0 || contains(function.callers, "public") && (var.public_api || length(var.api_callers) > 0 || var.delivery != null)
   }
 
   # An item function goes back into its own queue; the fan-out fills them all.

@@ -5,7 +5,10 @@ locals {
   folder   = "${path.module}/${var.source_root}/functions"
   bundles  = "${path.module}/${var.source_root}/build"
   defaults = yamldecode(file("${local.folder}/defaults.yaml"))
-  quotas   = yamldecode(file("${local.folder}/quotas.yaml"))
+  # A key without a value is as good as none.
+  quotas = {
+    for name, quota in yamldecode(file("${local.folder}/quotas.yaml")) : name => { for key, value in quota : key => value if value != null }
+  }
   given = {
     for manifest in fileset(local.folder, "*/function.yaml") : dirname(manifest) => yamldecode(file("${local.folder}/${manifest}"))
     if !contains(var.leave_out, dirname(manifest))

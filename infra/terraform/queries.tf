@@ -32,6 +32,7 @@ locals {
     tokens        = "sum(increase(${local.metric.tokens_in}_sum{${local.on_run}}[1h])) + sum(increase(${local.metric.tokens_out}_sum{${local.on_run}}[1h]))"
     tokens_usual  = "(sum(increase(${local.metric.tokens_in}_sum{${local.on_run}}[7d])) + sum(increase(${local.metric.tokens_out}_sum{${local.on_run}}[7d]))) / 168"
     tokens_by     = "sum by (function) (increase(${local.metric.tokens_in}_sum{${local.on_run}}[1h]))"
+    a_week        = "sum(increase(${local.metric.items}{${local.on_run}}[7d] offset 6d)) > 0"
     cost          = "sum(increase(${local.metric.cost_usd}_sum{${local.on_run}}[1h]))"
     cost_usual    = "sum(increase(${local.metric.cost_usd}_sum{${local.on_run}}[7d])) / 168"
     cost_by       = "sum by (function) (increase(${local.metric.cost_usd}_sum{${local.on_run}}[1h]))"
@@ -42,6 +43,6 @@ locals {
     depth         = "sum by (queue_id) (cloudtasks_googleapis_com:queue_depth{${local.queues}})"
     api_latency   = "histogram_quantile(0.95, sum by (le) (increase(run_googleapis_com:request_latencies_bucket{${local.on_run},service_name=~\"${local.api}\"}[15m])))"
     api_requests  = "sum by (response_code_class) (rate(run_googleapis_com:request_count{${local.on_run},service_name=~\"${local.api}\"}[5m])) * 60"
-    instances     = "sum by (service_name) (max_over_time(run_googleapis_com:container_instance_count{${local.on_run},${local.here}}[5m]))"
+    instances     = "sum by (service_name) (run_googleapis_com:container_instance_count{${local.on_run},${local.here}})"
   }
 }

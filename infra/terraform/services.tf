@@ -18,7 +18,8 @@ locals {
       "storage.googleapis.com",
     ],
     var.fixed_egress_ip || var.vpc != null ? ["compute.googleapis.com"] : [],
-    var.monthly_budget > 0 ? ["billingbudgets.googleapis.com"] : [],
+    var.monthly_budget > 0 ? ["billingbudgets.googleapis.com", "cloudbilling.googleapis.com"] : [],
+    var.delivery != null && !var.public_api ? ["iamcredentials.googleapis.com"] : [],
   ))
 }
 

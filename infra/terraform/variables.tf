@@ -128,7 +128,7 @@ variable "secret_versions" {
 }
 
 variable "protect_data" {
-  description = "Refuse to destroy what cannot be had again: secrets, and bundles of earlier versions."
+  description = "Refuse to destroy what cannot be had again: secrets, and bundles of earlier versions. Nothing else is protected."
   type        = bool
   default     = true
 }
@@ -142,7 +142,7 @@ variable "public_api" {
 }
 
 variable "api_callers" {
-  description = "Who may reach the API when it is not public, as IAM members: group:..., serviceAccount:..."
+  description = "Who may reach the API when it is not public, as IAM members: group:..., serviceAccount:... The pipeline may, too."
   type        = set(string)
   default     = []
 
@@ -169,7 +169,7 @@ variable "time_zone" {
 # Network
 
 variable "fixed_egress_ip" {
-  description = "Let the functions call the outside from one fixed address, for upstreams that ask for it. Makes a network with NAT."
+  description = "Let the functions call the outside from one fixed address, for upstreams that ask for it. Makes a network with NAT, which can be deleted two hours after its last function only."
   type        = bool
   default     = false
 }

@@ -36,7 +36,7 @@ BUILT_IN = {
 TOOL = """\
 #!/bin/bash
 echo "{name} $*" >> {noted}
-env | grep ^PIECEWORK_URL >> {noted}
+env | grep -E "^PIECEWORK_(URL|ID_TOKEN)" >> {noted}
 for word in "$@"; do
   case $word in
     -out=*) echo plan > "${{word#-out=}}" ;;
@@ -44,7 +44,7 @@ for word in "$@"; do
   esac
 done
 """
-CHANGES_SOMETHING = ("migrate", "apply", "smoke")
+CHANGES_SOMETHING = ("migrate", "apply", "smoke", "destroy")
 
 
 def without_comments(text):
@@ -75,13 +75,13 @@ def test_steps_have_names_of_their_own_and_wait_for_steps_that_came_before():
 
 
 def test_the_steps_come_in_an_order_in_which_nothing_unchecked_is_shipped():
-    assert list(STEPS) == ["terraform", "check", "test", "bundle", "migrate", "plan", "apply", "smoke"]
+    assert list(STEPS) == ["terraform", "check", "test", "bundle", "migrate", "plan", "apply", "token", "smoke"]
     # Without waitFor each step waits for all before it.
     assert not any("waitFor" in step for step in BUILD["steps"])
 
 
 def test_every_step_runs_a_make_target_that_a_person_has_too():
-    made = {name: step for name, step in STEPS.items() if name != "terraform"}
+    made = {name: step for name, step in STEPS.items() if name not in {"terraform", "token"}}
 
     assert all(step["entrypoint"] == "make" for step in made.values())
     # They share one workspace, and so one virtual environment.
@@ -116,13 +116,13 @@ def test_the_triggers_substitute_what_is_declared():
 def test_secrets_come_from_secret_manager_to_the_steps_that_need_them_and_no_others():
     available = {secret["env"]: secret["versionName"] for secret in BUILD["availableSecrets"]["secretManager"]}
 
-    assert set(available) == {"SUPABASE_DB_URL", "DEPLOYMENT"}
+    assert set(available) == {"SUPABASE_DB_URL", "PIECEWORK_DEPLOYMENT"}
     assert all(
         re.match(r"projects/\$PROJECT_ID/secrets/\$\{_PREFIX\}-[^/]+/versions/\w+$", name)
         for name in available.values()
     )
     needed = {name: step["secretEnv"] for name, step in STEPS.items() if step.get("secretEnv")}
-    assert needed == {"migrate": ["SUPABASE_DB_URL"], "plan": ["DEPLOYMENT"], "smoke": ["SUPABASE_DB_URL"]}
+    assert needed == {"migrate": ["SUPABASE_DB_URL"], "plan": ["PIECEWORK_DEPLOYMENT"], "smoke": ["SUPABASE_DB_URL"]}
     assert "secretEnv" not in BUILD["options"]
 
 
@@ -160,6 +160,7 @@ def make(tmp_path):
     tfvars.touch()
     tfvars.with_suffix(".local.tfvars").touch()
     plan.parent.mkdir(exist_ok=True)
+    make.environment = environment
     make.tfvars, make.plan, make.local = tfvars, plan, tfvars.with_suffix(".local.tfvars")
     yield make
     for file in (make.tfvars, make.plan, make.local):
@@ -175,10 +176,18 @@ def test_the_default_environment_has_the_default_prefix():
 
 
 def test_what_the_pipeline_is_handed_about_the_deployment_is_planned_with(make):
-    _, _, asked = make("plan", DEPLOYMENT='project = "quoted"\nregion = "r"')
+    _, _, asked = make("plan", PIECEWORK_DEPLOYMENT='project = "quoted"\nregion = "r"')
 
     assert asked.strip().endswith(f"-var-file={make.tfvars} -var-file={make.local}")
     assert make.local.read_text() == 'project = "quoted"\nregion = "r"\n'
+
+
+def test_a_setting_of_somebody_elses_does_not_overwrite_what_is_said_of_the_deployment(make):
+    make.local.write_text('project = "mine"\n')
+
+    make("plan", DEPLOYMENT="staging")
+
+    assert make.local.read_text() == 'project = "mine"\n'
 
 
 def test_what_is_applied_is_the_file_that_was_planned_and_it_is_applied_once(make):
@@ -233,3 +242,58 @@ def test_the_smoke_test_asks_the_api_that_terraform_made(make):
 
     assert "python -m infra.smoke" in asked
     assert "PIECEWORK_URL=https://api" in asked
+
+
+def test_the_smoke_test_of_an_environment_does_not_ask_what_another_one_left_in_the_shell(make):
+    _, _, asked = make("smoke", PIECEWORK_URL="https://of-another")
+
+    assert re.findall(r"PIECEWORK_URL=(.*)", asked.split("python")[1]) == ["https://api"]
+
+
+@pytest.mark.parametrize("settings", [{}, {"PIECEWORK_URL": "https://given"}], ids=str)
+def test_without_a_state_the_smoke_test_asks_no_terraform(make, settings):
+    _, _, asked = make("smoke", STATE_BUCKET="", **settings)
+
+    assert "terraform" not in asked
+    assert re.findall(r"PIECEWORK_URL=(.*)", asked) == list(settings.values())
+
+
+@pytest.mark.parametrize("target", ["plan", "apply", "output", "smoke", "destroy"])
+def test_a_target_begins_with_the_state_of_its_own_environment_whichever_was_seen_last(make, target):
+    make.plan.touch()
+
+    code, said, asked = make(target)
+
+    begun, done = (line for line in asked.splitlines() if line.startswith("terraform"))
+    assert code == 0, said
+    assert re.search(rf"init .*-reconfigure .*-backend-config=prefix=piecework/{make.environment}$", begun)
+    assert " init " not in done
+
+
+@pytest.mark.parametrize("target", ["output", "destroy"])
+def test_a_target_that_is_not_told_whose_state_it_means_is_refused(make, target):
+    code, said, asked = make(target, STATE_BUCKET="")
+
+    assert (code, asked) == (2, "")
+    assert f"{target}: say which bucket keeps the state" in said
+
+
+def test_what_is_taken_down_is_the_deployment_that_is_described(make):
+    _, _, asked = make("destroy")
+
+    assert asked.strip().endswith(f"destroy -var-file={make.tfvars} -var-file={make.local}")
+
+
+def test_one_output_is_printed_alone(make):
+    _, said, _ = make("output", "NAME=api_url")
+
+    assert said == "https://api\n"
+
+
+def test_the_token_for_a_private_api_is_where_the_smoke_test_looks_for_it_and_a_public_one_needs_none(make):
+    step = STEPS["token"]
+    file = re.search(r"> (\S+)$", step["args"][-1])[1]
+
+    assert step["allowFailure"] is True
+    assert f"$(cat {file} 2>/dev/null)" in (ROOT / "Makefile").read_text().replace("$$", "$")
+    assert "PIECEWORK_ID_TOKEN=given\n" in make("smoke", PIECEWORK_ID_TOKEN="given")[2]

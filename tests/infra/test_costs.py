@@ -1,5 +1,6 @@
 """What a month costs: reckoned from prices with sources, and what the page says is what was reckoned."""
 
+import re
 import shutil
 import tomllib
 from pathlib import Path
@@ -94,10 +95,27 @@ def test_each_alert_is_a_condition_to_be_paid_for():
 
 
 @pytest.mark.parametrize(
-    ("schedule", "runs"), [("*/10 * * * *", 4320), ("*/5 * * * *", 8640), ("15 * * * *", 720), (None, 0)]
+    ("schedule", "runs"),
+    [
+        ("* * * * *", 43_200),
+        ("*/10 * * * *", 4320),
+        ("*/5 * * * *", 8640),
+        ("15 * * * *", 720),
+        ("0,30 * * * *", 1440),
+        ("*/5 8-18 * * *", 3960),
+        ("10/20 0-23/6 * * *", 360),
+        ("0 4 * * *", 30),
+        (None, 0),
+    ],
 )
 def test_how_often_a_schedule_fires_in_thirty_days(schedule, runs):
     assert costs.runs({"schedule": schedule}) == runs
+
+
+def test_as_many_images_are_paid_for_as_are_kept():
+    kept = re.search(r"keep_count = (\d+)", (ROOT / "infra" / "terraform" / "build.tf").read_text())[1]
+
+    assert PRICES["always"]["images_kept"] == int(kept)
 
 
 @pytest.mark.parametrize(("usd", "said"), [(0, "0"), (0.004, "0"), (0.25, "0.25"), (9.99, "9.99"), (1234.5, "1,234")])

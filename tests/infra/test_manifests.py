@@ -76,6 +76,7 @@ def test_a_function_is_its_defaults_and_what_differs(loaded):
         ({"schedule": "0 4 * * *"}, "backlog is missing: the schedule of an item function"),
         ({"secrets": ["my key"]}, "'my key' is no name of a setting"),
         ({"environment": {"colour": "red"}}, "'colour' is no name of a setting"),
+        ({"secrets": ["ONE_KEY", "ONE_KEY"]}, "secrets: ONE_KEY stands there twice"),
         ({"environment": {"SUPABASE_SECRET_KEY": "x"}}, "environment: SUPABASE_SECRET_KEY is one of secrets"),
         ({"kind": "http", "timeout_seconds": 3601}, "timeout_seconds must be at most 3600: then Cloud Run"),
         (
@@ -111,6 +112,10 @@ def test_a_manifest_that_cannot_be_deployed_is_refused(loaded, wrong, said):
         ({"calls": {"requests_per_minute": 30_001}}, "calls: requests_per_minute must be at most 30000"),
         ({"calls": {"requests_per_minute": float("nan")}}, "calls: requests_per_minute must be"),
         ({"calls": {"requests_per_minute": 1, "max_concurrent": 5001}}, "calls: max_concurrent must be at most 5000"),
+        (
+            {"calls": {"requests_per_minute": 1, "max_concurrent": 2.5}},
+            "calls: max_concurrent must be a whole number, not 2.5",
+        ),
         ({"calls": 60}, "calls: must be a mapping"),
         ({"Calls_": {"requests_per_minute": 1}}, "Calls_: a queue's name has letters, digits and hyphens"),
     ],
@@ -119,6 +124,15 @@ def test_a_manifest_that_cannot_be_deployed_is_refused(loaded, wrong, said):
 def test_a_quota_that_no_queue_can_keep_is_refused(loaded, quotas, said):
     with pytest.raises(BadManifest, match=rf"^functions/quotas\.yaml: {re.escape(said)}"):
         loaded(quotas)
+
+
+@pytest.mark.parametrize("key", ["tokens_per_minute", "dispatches_per_minute", "max_concurrent"])
+def test_a_key_of_a_quota_without_a_value_is_as_good_as_none(loaded, key):
+    with_key = loaded({"calls": {"requests_per_minute": 60, key: None}})["quotas"]["calls"]
+
+    assert with_key == {
+        "requests_per_minute": 60, "tokens_per_minute": None, "dispatches_per_minute": 60, "max_concurrent": 40,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,14 @@ def test_comments_and_white_space_are_not_what_a_migration_does():
     assert essence(TWO) != essence(TWO.replace("int", "int8"))
 
 
+def test_what_stands_in_quotes_is_what_a_migration_does():
+    view = "create view v as select 'price -- net; a b' as \"a -- b\", 1 as n; -- it's new\n"
+
+    for said, otherwise in (("-- net", "-- gross"), ("net;", "net"), ("a b", "ab"), ("1 as n", "2 as n")):
+        assert essence(view) != essence(view.replace(said, otherwise))
+    assert essence(view) == essence(view.replace("it's new", "old"))
+
+
 @pytest.mark.parametrize(
     ("files", "said"),
     [
@@ -227,6 +235,10 @@ def test_a_folder_that_would_not_be_applied_as_it_looks_is_refused(tmp_path, fil
         ("", "SUPABASE_DB_URL is not set: in Supabase press Connect"),
         ("postgresql://postgres:s3cret@db.example:6543/postgres", r"the transaction pooler's \(port 6543\)"),
         ("postgresql://postgres:s3cret%@db.example/postgres", "is no Postgres address: encode special characters"),
+        ("postgresql://postgres:pa@s3cret@127.0.0.1:1/postgres", "the password has an @ or a /: encode"),
+        ("postgresql://postgres:pa@x:s3cret@127.0.0.1:1/postgres", "the password has an @ or a /: encode"),
+        ("postgresql://postgres:pa@x/s3cret@127.0.0.1:1/postgres", "the password has an @ or a /: encode"),
+        ("postgresql://postgres:s3cret/x@127.0.0.1:1/postgres", "the password has an @ or a /: encode"),
         ("postgresql://postgres:s3cret@127.0.0.1:1/postgres", r"no session with 127\.0\.0\.1: .*session pooler's"),
     ],
 )

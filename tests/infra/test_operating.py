@@ -67,9 +67,15 @@ def test_the_targets_and_outputs_that_the_pages_name_exist():
         set(re.findall(r"`?make ([a-z]+)\b(?=[`\s;&]|$)", re.sub(r"\b(to|about to be) make\b", "", commands(pages))))
         <= targets()
     )
-    assert set(re.findall(r"output (?:-raw )?([a-z_]+)", pages.replace("\n", " "))) <= set(
-        written("outputs.tf", r'^output "(.*)"')
-    )
+    asked = set(re.findall(r"make output NAME=([a-z_]+)", pages))
+    assert {"api_url", "queues"} <= asked <= set(written("outputs.tf", r'^output "(.*)"'))
+
+
+def test_what_the_pages_ask_terraform_by_hand_changes_and_reads_no_deployment():
+    """It would be whichever a target looked up last."""
+    asked = set(re.findall(r"terraform -chdir=\S+ (\S+)", DEPLOY + OPERATE))
+
+    assert asked <= {"force-unlock"}
 
 
 def commands(text):
@@ -79,9 +85,7 @@ def commands(text):
 
 def test_the_variables_that_the_pages_set_exist():
     variables = set(written("variables.tf", r'^variable "(.*)"'))
-    named = set(re.findall(r"(?m)^(?:echo ')?\s*([a-z_]+)\s+= ", commands(DEPLOY))) | set(
-        re.findall(r"TF_VAR_([a-z_]+)", DEPLOY)
-    )
+    named = set(re.findall(r"(?m)^\s*([a-z_]+)\s+= ", commands(DEPLOY))) | set(re.findall(r"TF_VAR_([a-z_]+)", DEPLOY))
 
     assert {"project", "supabase_url", "secret_values", "secret_versions"} <= named
     assert named <= variables
@@ -101,5 +105,5 @@ def test_the_names_that_stand_for_the_deployment_begin_with_its_prefix():
     prefix = written("environments/dev.tfvars", r'^prefix\s*= "(.*)"')[0]
 
     assert set(re.findall(r"piecework-dev[a-z-]*", DEPLOY)) == {
-        f"{prefix}-{rest}" for rest in ("supabase-db-url", "deployment", "gemini-text")
+        f"{prefix}-{rest}" for rest in ("supabase-db-url", "deployment", "gemini-text", "api")
     }

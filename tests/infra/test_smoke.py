@@ -13,8 +13,11 @@ from starlette.applications import Starlette
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
+from cli.client import Client
+from cli.problems import KeyRefused
+from cli.settings import Settings
 from infra import smoke
-from infra.smoke import Failed, Smoke
+from infra.smoke import Failed, Smoke, key_for_this_run
 
 KEY = "pw_smoke_0123456789"
 PAGE = "http://daily.test/economy/harbour-bridge"
@@ -41,7 +44,7 @@ class Api:
         key = request.headers["authorization"].removeprefix("Bearer ")
         self.keys.append(key)
         if not self.lawful(key):
-            return JSONResponse({"detail": "This API key is not known."}, 401)
+            return JSONResponse({"detail": "This API key is not known."}, 401, media_type="application/problem+json")
         if request.method == "POST":
             self.orders.append(await request.json())
             return JSONResponse({"id": "b1"}, 202)
@@ -106,7 +109,7 @@ def command(served, monkeypatch, capsys):
     """The whole command with these settings; what it prints, or its exit message."""
 
     def command(*arguments, **settings):
-        for name in ("PIECEWORK_URL", "PIECEWORK_KEY", "PIECEWORK_DATA", "SUPABASE_DB_URL"):
+        for name in ("PIECEWORK_URL", "PIECEWORK_KEY", "PIECEWORK_ID_TOKEN", "PIECEWORK_DATA", "SUPABASE_DB_URL"):
             monkeypatch.delenv(name, raising=False)
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
@@ -166,6 +169,45 @@ def test_a_refused_key_is_said_at_once(api, smoked):
     assert smoked.clock.now == 0
 
 
+@pytest.fixture
+def private(served):
+    """As an API that is not public: who has no token of Google's is answered before the API is asked."""
+    made = Api()
+
+    async def answer(request):
+        if request.headers.get("x-serverless-authorization") != "Bearer google's":
+            return PlainTextResponse("<title>403 Forbidden</title>", 403, media_type="text/html")
+        return await made.answer(request)
+
+    served[1]["answer"] = answer
+    return made
+
+
+def test_a_private_api_lets_the_token_of_a_caller_through_to_the_key(private, served, command):
+    said = command(PIECEWORK_URL=served[0], PIECEWORK_KEY=KEY, PIECEWORK_ID_TOKEN="google's\n")
+
+    assert '"title": "The bridge"' in said
+    assert set(private.keys) == {KEY}
+
+
+def test_a_private_api_without_the_token_is_not_blamed_on_the_key(private, served, command):
+    with pytest.raises(
+        SystemExit, match=r"before the API was asked \(403\): with public_api = false.*PIECEWORK_ID_TOKEN"
+    ):
+        command(PIECEWORK_URL=served[0], PIECEWORK_KEY=KEY)
+
+
+def test_the_command_line_too_lets_itself_into_a_private_api(private, served, monkeypatch):
+    def batch():
+        return Client(Settings(served[0], KEY), tell=print).batch("b1")
+
+    with pytest.raises(KeyRefused, match=r"before the API was asked \(403 Forbidden\).*set PIECEWORK_ID_TOKEN"):
+        batch()
+    monkeypatch.setenv("PIECEWORK_ID_TOKEN", "google's")
+
+    assert batch()["id"] == "b1"
+
+
 def test_an_address_where_nothing_answers_is_named(smoked):
     with pytest.raises(Failed, match=r"no answer from http://127\.0\.0\.1:1.*is PIECEWORK_URL right"):
         smoked("http://127.0.0.1:1")
@@ -191,6 +233,19 @@ def test_the_command_makes_a_key_for_its_run_and_revokes_it(api, served, command
     assert '"title": "The bridge"' in said
     assert len(set(api.keys)) == 2
     assert db.execute("select revoked_at is not null as revoked from api_keys").fetchall() == [{"revoked": True}]
+
+
+def test_two_runs_at_once_have_a_key_each_and_the_next_takes_one_of_theirs(db):
+    lawful = "select key_hash from api_keys where revoked_at is null"
+
+    with key_for_this_run(db.info.dsn) as first, key_for_this_run(db.info.dsn) as second:
+        both = {row["key_hash"] for row in db.execute(lawful).fetchall()}
+    with key_for_this_run(db.info.dsn):
+        pass
+
+    assert both == {hashlib.sha256(key.encode()).hexdigest() for key in (first, second)}
+    assert db.execute(lawful).fetchall() == []
+    assert db.execute("select count(*) as found from api_keys").fetchone()["found"] == 2
 
 
 def test_the_key_is_revoked_also_when_the_run_fails(api, served, command, db):

@@ -32,6 +32,14 @@ override_resource {
   }
 }
 
+override_resource {
+  target = google_service_account.deploy
+  values = {
+    email  = "deploy@test-project.iam.gserviceaccount.com"
+    member = "serviceAccount:deploy@test-project.iam.gserviceaccount.com"
+  }
+}
+
 variables {
   project       = "test-project"
   supabase_url  = "https://abc.supabase.co"
@@ -216,6 +224,30 @@ run "everything" {
     condition     = contains(keys(google_monitoring_alert_policy.alert), "vision_errors") == (local.of_vision != "")
     error_message = "Vision is watched where there is some."
   }
+
+  assert {
+    condition = alltrue([
+      for name in ["token_spike", "cost_spike"] :
+      strcontains(google_monitoring_alert_policy.alert[name].conditions[0].condition_prometheus_query_language[0].query, "[7d] offset 6d)) > 0")
+    ])
+    error_message = "Without a week of history there is no usual to be above."
+  }
+
+  assert {
+    condition = (
+      length(split(" or ", google_monitoring_alert_policy.alert["instances"].conditions[0].condition_prometheus_query_language[0].query)) == length([for function in local.functions : function if function.max_instances > 1])
+      && alltrue([
+        for part in split(" or ", google_monitoring_alert_policy.alert["instances"].conditions[0].condition_prometheus_query_language[0].query) :
+        strcontains(part, "state=\"active\"") && !strcontains(part, "over_time") && !endswith(part, ">= 1")
+      ])
+    )
+    error_message = "Instances at work are counted moment by moment, of functions that may have several."
+  }
+
+  assert {
+    condition     = length(regexall(":(0|\\[\\]|\"\"|null)[,}]", google_monitoring_dashboard.piecework.dashboard_json)) == 0
+    error_message = "Monitoring keeps no zero and no empty list of a dashboard: each plan would put it back."
+  }
 }
 
 run "private_and_one_function_less" {
@@ -248,6 +280,27 @@ run "private_with_callers" {
   assert {
     condition     = google_cloud_run_v2_service_iam_binding.invokers["api"].members == toset(["group:readers@example.com"])
     error_message = "A private API is for its callers."
+  }
+}
+
+run "private_and_shipped" {
+  variables {
+    public_api = false
+    delivery = {
+      repository   = "projects/test-project/locations/us-central1/connections/host/repositories/piecework"
+      state_bucket = "test-project-state"
+      environment  = "prod"
+    }
+  }
+
+  assert {
+    condition     = google_cloud_run_v2_service_iam_binding.invokers["api"].members == toset(["serviceAccount:deploy@test-project.iam.gserviceaccount.com"])
+    error_message = "The pipeline tries a private API out."
+  }
+
+  assert {
+    condition     = google_service_account_iam_member.deploy_token[0].member == google_service_account.deploy[0].member && google_service_account_iam_member.deploy_token[0].service_account_id == google_service_account.deploy[0].name
+    error_message = "The pipeline makes its own token for it, and no other's."
   }
 }
 
@@ -298,6 +351,32 @@ run "all_that_can_be_switched_on" {
   assert {
     condition     = google_billing_budget.month[0].amount[0].specified_amount[0].units == "200" && length(google_billing_budget.month[0].all_updates_rule[0].monitoring_notification_channels) == 1
     error_message = "The budget tells those whom alerts reach."
+  }
+
+  assert {
+    condition     = google_billing_account_iam_member.deploy[0].billing_account_id == "012345-6789AB-CDEF01" && google_billing_account_iam_member.deploy[0].role == "roles/billing.costsManager"
+    error_message = "The pipeline looks after the budget, which is the billing account's."
+  }
+
+  assert {
+    condition     = length(google_service_account_iam_member.deploy_token) == 0
+    error_message = "A public API needs no token."
+  }
+}
+
+run "the_longest_names_there_may_be" {
+  command = plan
+
+  variables {
+    prefix          = "an-18-letter-prefi"
+    project         = "a-project-of-thirty-letters-12"
+    monthly_budget  = 200
+    billing_account = "012345-6789AB-CDEF01"
+  }
+
+  assert {
+    condition     = length(google_billing_budget.month[0].display_name) <= 60
+    error_message = "A budget's name has 60 letters at most."
   }
 }
 
