@@ -14,10 +14,10 @@ from typing import Any
 
 from functions.catalog.content import EXAMPLES, Page, Row, page_statement, read_page
 from functions.catalog.orders import Order
-from functions.catalog.refusals import CatalogFailed, OutOfTime
+from functions.catalog.refusals import CatalogFailed, OutOfTime, too_slow, unusable_ids
 from functions.catalog.settings import CatalogSettings
 from functions.catalog.warehouse import Warehouse
-from shared.store import ROWS_PER_CALL, Store
+from shared.store import ROWS_PER_CALL, RowRefused, Store
 from shared.telemetry import log
 
 Report = dict[str, Any]
@@ -38,14 +38,14 @@ class Pass:
     async def run(self, order: Order) -> Report:
         """What was read and what it changed; `state` is finished, goes_on, taken_over or not_due.
 
-        Raises CatalogFailed, StoreDown; what was kept until then stays.
+        Raises CatalogFailed, RowRefused, StoreDown; what was kept until then stays.
         """
         place = await self._begin(order)
         if not place["due"]:
             return {**self._report, "state": "not_due"}
         try:
-            state = await self._read_on(place["after"], order)
-        except CatalogFailed as failed:
+            state = await self._read_on(place["after"])
+        except (CatalogFailed, RowRefused) as failed:
             await self._store.update("catalog_cursors", {"problem": str(failed)}, source=self._settings.source)
             raise
         return {**self._report, "state": state}
@@ -56,43 +56,42 @@ class Pass:
             catalog_source=self._settings.source,
             refresh_seconds=self._settings.catalog_hours * 3600,
             fresh=order.fresh,
+            inactive_too=self._settings.catalog_include_inactive or order.include_inactive,
         )
         begun: Mapping[str, Any] = place
         return begun
 
-    async def _read_on(self, after: str | None, order: Order) -> str:
+    async def _read_on(self, after: str | None) -> str:
         while self._has_time():
-            read = 0
+            read, began = 0, after
             try:
                 async for columns, rows in self._warehouse.rows(page_statement(self._settings, after)):
                     read += len(rows)
-                    moved_to = await self._keep_chunk(after, columns, rows, order)
-                    if moved_to is None:
+                    after, moved = await self._keep_chunk(after, columns, rows)
+                    if not moved:
                         return "taken_over"
-                    after = moved_to
-            except OutOfTime:
+            except OutOfTime as late:
                 if not self._report["read"]:
-                    raise CatalogFailed(
-                        "too_slow",
-                        "Not one page came in a whole run: set CATALOG_PAGE_ROWS lower, or a larger warehouse.",
-                    ) from None
+                    raise (late.problem or too_slow()) from None
                 return "goes_on"
             if not read:
                 return "finished" if await self._finish(after) else "taken_over"
+            if after == began:
+                raise unusable_ids(after)
         return "goes_on"
 
     async def _keep_chunk(
-        self, after: str | None, columns: Sequence[str], rows: Sequence[Row], order: Order
-    ) -> str | None:
-        """Keep a chunk in pieces the database takes; the place behind it, or None where another run has moved on."""
+        self, after: str | None, columns: Sequence[str], rows: Sequence[Row]
+    ) -> tuple[str | None, bool]:
+        """Keep a chunk in pieces the database takes; (the place behind it, False where another run has moved on)."""
         for start in range(0, len(rows), ROWS_PER_CALL):
-            page = read_page(columns, rows[start : start + ROWS_PER_CALL])
-            if not await self._keep(after, page, order):
-                return None
+            page = read_page(columns, rows[start : start + ROWS_PER_CALL], after)
+            if not await self._keep(after, page):
+                return after, False
             after = page.last
-        return after
+        return after, True
 
-    async def _keep(self, after: str | None, page: Page, order: Order) -> bool:
+    async def _keep(self, after: str | None, page: Page) -> bool:
         (kept,) = await self._store.call(
             "catalog_keep_v1",
             catalog_source=self._settings.source,
@@ -101,7 +100,6 @@ class Pass:
             read_rows=page.rows,
             unusable_rows=len(page.problems),
             given=page.posters,
-            take_inactive=self._settings.catalog_include_inactive or order.include_inactive,
         )
         if kept["moved"]:
             self._count(page, kept)
@@ -119,9 +117,3 @@ class Pass:
             "catalog_cursors", {"finished_at": "now", "problem": None}, source=self._settings.source, after=after
         )
         return bool(done)
-
-
-def too_slow() -> CatalogFailed:
-    return CatalogFailed(
-        "too_slow", "Not one page came in a whole run: set CATALOG_PAGE_ROWS lower, or take a larger warehouse."
-    )

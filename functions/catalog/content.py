@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from functions.catalog.refusals import CatalogFailed
 from functions.catalog.settings import CatalogSettings, quoted
 
 Row = Sequence[str | None]
+Record = Mapping[str, str | None]
 MAX_ID, MAX_URL, MAX_TEXT = 200, 2083, 500
 URL = re.compile(r"https?://[^\s\x00-\x1f\x7f]+", re.IGNORECASE)
 UNSEEN = re.compile(r"[\x00-\x1f\x7f]+")
@@ -25,10 +27,10 @@ class Statement:
 
 @dataclass(frozen=True)
 class Page:
-    """What became of some rows. `last`: the content_id behind which the next ones are."""
+    """What became of some rows. `last`: the content_id behind which the next ones are; None: at the beginning."""
 
     posters: Sequence[Mapping[str, Any]]
-    last: str
+    last: str | None
     rows: int
     problems: Sequence[str]
 
@@ -44,45 +46,75 @@ def page_statement(settings: CatalogSettings, after: str | None) -> Statement:
     if after is not None:
         behind = f" AND {key} > :after"
         parameters.append({"name": "after", "value": after, "type": "STRING"})
-    # Of several rows with one content_id the first by url counts, today as tomorrow.
-    sql = f"SELECT {named} FROM {table} WHERE {key} IS NOT NULL{behind} ORDER BY {key}, {url} LIMIT :most"  # noqa: S608 - quoted names alone
+    # Of several rows with one content_id the first counts, today as tomorrow: those without a url come last.
+    order = f"{key}, NULLIF(TRIM({url}), '') NULLS LAST"
+    sql = f"SELECT {named} FROM {table} WHERE {key} IS NOT NULL{behind} ORDER BY {order} LIMIT :most"  # noqa: S608 - quoted names alone
     return Statement(sql, parameters)
 
 
-def read_page(columns: Sequence[str], rows: Sequence[Row]) -> Page:
-    """Rows as posters. One that is no poster is counted and told of, and the rest goes on."""
-    records = [dict(zip(columns, row, strict=True)) for row in rows]
+def read_page(columns: Sequence[str], rows: Sequence[Row], after: str | None = None) -> Page:
+    """Rows behind `after` as posters, the first row of each content_id. One that is no poster is counted and told of,
+    and the rest goes on. Raises CatalogFailed.
+    """
     posters: list[dict[str, Any]] = []
     problems = []
-    for record in records:
+    firsts = first_rows(columns, rows)
+    # Of `after`, the first row was in the piece before.
+    firsts.pop(after, None)
+    for content_id, record in firsts.items():
         if problem := problem_of(record):
-            problems.append(f"{str(record['content_id'])[:80]!r}: {problem}")
+            problems.append(f"{str(content_id)[:80]!r}: {problem}")
         else:
             posters.append(poster_of(record))
-    return Page(posters, str(records[-1]["content_id"]), len(records), problems)
+    # The database keeps no text with a NUL: behind such a content_id, no run could go on.
+    last = next((one for one in reversed(firsts) if one is not None and "\0" not in one), after)
+    return Page(posters, last, len(rows), problems)
 
 
-def problem_of(record: Mapping[str, str | None]) -> str:
-    """Why there can be no poster of this row, or nothing."""
-    content_id, url = record["content_id"] or "", (record["url"] or "").strip()
+def first_rows(columns: Sequence[str], rows: Sequence[Row]) -> dict[str | None, Record]:
+    """By content_id, in their order. Raises CatalogFailed for rows that are none."""
+    firsts: dict[str | None, Record] = {}
+    try:
+        for row in rows:
+            record = dict(zip(columns, row, strict=True))
+            firsts.setdefault(record["content_id"], record)
+    except (ValueError, TypeError, KeyError) as error:
+        raise CatalogFailed("bad_answer", "Databricks sent rows that do not fit their columns.") from error
+    return firsts
+
+
+def problem_of(record: Record) -> str:
+    """Why there can be no poster of this row, or nothing. One that is inactive needs no url: it takes a poster out."""
+    content_id, url = record["content_id"] or "", address(record)
     if not content_id.strip() or len(content_id) > MAX_ID or UNSEEN.search(content_id):
         return f"a content_id has 1 to {MAX_ID} characters, none of them a control character"
-    if not url:
-        return "no url"
-    if len(url) > MAX_URL or not URL.fullmatch(url):
-        return f"{url[:80]!r} is no http or https URL"
-    return ""
+    if can_be_fetched(url) or not is_active(record):
+        return ""
+    return f"{url[:80]!r} is no http or https URL" if url else "no url"
 
 
-def poster_of(record: Mapping[str, str | None]) -> dict[str, Any]:
+def poster_of(record: Record) -> dict[str, Any]:
     """The poster a row speaks of, as keep_posters_v1 takes it."""
-    active = record.get("active")
+    url = address(record)
     return {
         "content_id": record["content_id"],
-        "url": str(record["url"]).strip(),
-        "active": active is None or active.strip().lower() not in NO,
+        "url": url if can_be_fetched(url) else None,
+        "active": is_active(record),
         **{field: plain(record.get(field)) for field in ("title", "language", "kind")},
     }
+
+
+def address(record: Record) -> str:
+    return (record["url"] or "").strip()
+
+
+def can_be_fetched(url: str) -> bool:
+    return len(url) <= MAX_URL and URL.fullmatch(url) is not None
+
+
+def is_active(record: Record) -> bool:
+    active = record.get("active")
+    return active is None or active.strip().lower() not in NO
 
 
 def plain(text: str | None) -> str | None:

@@ -1,8 +1,8 @@
 """Orders: what a message of the topic "catalog" asks.
 
 {"catalog": true}                                          go on with the pass, or begin the next one if it is due
-{"catalog": true, "fresh": true}                           begin it now
-{"catalog": true, "include_inactive": true}                and take inactive posters in as well
+{"catalog": true, "fresh": true}                           begin it now, in place of one under way
+{"catalog": true, "include_inactive": true}                and take inactive posters in until its end
 """
 
 import base64

@@ -2,7 +2,8 @@
 
 Failed
 └── CatalogFailed(reason)    unauthorized, forbidden, no_warehouse, warehouse_stopped, no_table, no_column, refused,
-                             statement_failed, result_gone, rate_limited, unavailable, unreachable, bad_answer, too_slow
+                             statement_failed, result_gone, rate_limited, unavailable, unreachable, bad_answer, bad_id,
+                             too_slow
 OutOfTime                    not an error: the next run goes on
 """
 
@@ -66,6 +67,21 @@ def statement_failed(status: Mapping[str, Any]) -> CatalogFailed:
     if "PERMISSION" in said:
         return CatalogFailed("forbidden", f"The token may not read it ({said}): grant SELECT on the table.")
     return CatalogFailed("statement_failed", f"The statement ended as {status.get('state')} ({said or 'no message'}).")
+
+
+def too_slow() -> CatalogFailed:
+    return CatalogFailed(
+        "too_slow", "Not one page came in a whole run: set CATALOG_PAGE_ROWS lower, or take a larger warehouse."
+    )
+
+
+def unusable_ids(after: str | None) -> CatalogFailed:
+    """No place behind a whole page can be kept."""
+    behind = f" behind {after!r}" if after is not None else ""
+    return CatalogFailed(
+        "bad_id",
+        f"Every content_id of a page{behind} has a NUL in it: mend them there, or set CATALOG_PAGE_ROWS higher.",
+    )
 
 
 def message_of(body: str) -> str:

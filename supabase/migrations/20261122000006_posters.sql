@@ -10,7 +10,9 @@ create table public.posters (
   kind text,
   source text not null default 'import' check (source in ('import', 'catalog', 'api')),
   created_at timestamptz not null default now(),
-  updated_at timestamptz not null default now()
+  updated_at timestamptz not null default now(),
+  -- Null: it has its first address.
+  url_changed_at timestamptz
 );
 comment on table public.posters is 'The backlog of the function poster: one poster per content, the newest address counts.';
 
@@ -18,6 +20,9 @@ create function public.note_poster_change() returns trigger
 language plpgsql as $$
 begin
   new.updated_at := now();
+  if new.url is distinct from old.url then
+    new.url_changed_at := now();
+  end if;
   return new;
 end
 $$;
@@ -50,15 +55,17 @@ create index poster_analyses_newest on public.poster_analyses (content_id, creat
 create index poster_analyses_image on public.poster_analyses ((image ->> 'sha256'));
 comment on table public.poster_analyses is 'One row per analysis; docs/posters.md says what it means.';
 
--- A poster whose address changes is analysed again.
+-- A poster whose address changes is analysed again, also when it changes back.
 create view public.poster_backlog with (security_invoker = true) as
 select p.id as source_id, k.source_key,
   jsonb_build_object('content_id', p.content_id, 'title', p.title, 'url', p.url) as input
 from public.posters p
-cross join lateral (select 'posters:' || p.id || ':' || md5(p.url) as source_key) k
+cross join lateral (
+  select concat_ws(':', 'posters', p.id, md5(p.url), extract(epoch from p.url_changed_at)) as source_key
+) k
 where p.active
   and not exists (
     select from public.items i
     where i.function = 'poster' and i.source_key = k.source_key and i.state <> 'cancelled'
   );
-comment on view public.poster_backlog is 'Active posters whose present address was never enlisted.';
+comment on view public.poster_backlog is 'Active posters that were not enlisted since they have their present address.';

@@ -6,6 +6,8 @@ create table public.catalog_cursors (
   after text,
   rows bigint not null default 0,
   unusable bigint not null default 0,
+  -- Whether this pass adds inactive posters too.
+  take_inactive boolean not null default false,
   started_at timestamptz not null default now(),
   updated_at timestamptz not null default now(),
   finished_at timestamptz,
@@ -15,22 +17,27 @@ comment on table public.catalog_cursors is
   'How far the function catalog has read each table. finished_at is null while a pass is under way.';
 
 -- Where to go on, and whether there is anything to do: a pass that was begun goes on, a new one begins when the last
--- one began `refresh_seconds` ago, or now if `fresh`.
-create function public.catalog_begin_v1(catalog_source text, refresh_seconds double precision, fresh boolean)
-returns table (due boolean, after text, rows bigint)
+-- one began `refresh_seconds` ago, or now if `fresh`: then one under way ends, and a run at it finds its place moved.
+create function public.catalog_begin_v1(
+  catalog_source text, refresh_seconds double precision, fresh boolean, inactive_too boolean
+) returns table (due boolean, after text, rows bigint)
 language plpgsql volatile as $$
 begin
   insert into public.catalog_cursors (source) values (catalog_source) on conflict do nothing;
   update public.catalog_cursors c
-    set after = null, rows = 0, unusable = 0, started_at = now(), updated_at = now(), finished_at = null
-    where c.source = catalog_source and c.finished_at is not null
-      and (fresh or c.started_at <= now() - make_interval(secs => refresh_seconds));
+    set after = null, rows = 0, unusable = 0, take_inactive = false, started_at = now(), updated_at = now(),
+      finished_at = null
+    where c.source = catalog_source
+      and (fresh or c.finished_at is not null and c.started_at <= now() - make_interval(secs => refresh_seconds));
+  update public.catalog_cursors c set take_inactive = true
+    where c.source = catalog_source and c.finished_at is null and inactive_too and not c.take_inactive;
   return query select c.finished_at is null, c.after, c.rows from public.catalog_cursors c where c.source = catalog_source;
 end
 $$;
 
 -- Upsert by content_id. A value that is null or left out leaves what is there; a row that says nothing new is not touched.
--- Of two rows with one content_id the first counts. Without `take_inactive`, inactive posters are not added.
+-- Of two rows with one content_id the first counts. Without `take_inactive`, inactive posters are not added; without a
+-- url none is.
 create function public.keep_posters_v1(given jsonb[], from_source text, take_inactive boolean default true)
 returns table (added integer, changed integer, unchanged integer)
 language plpgsql volatile as $$
@@ -56,7 +63,7 @@ begin
   insert into public.posters (content_id, title, url, active, language, kind, source)
     select n.content_id, n.title, n.url, coalesce(n.active, true), n.language, n.kind, from_source
     from public.poster_rows(given) n
-    where (take_inactive or coalesce(n.active, true))
+    where n.url is not null and (take_inactive or coalesce(n.active, true))
       and not exists (select from public.posters p where p.content_id = n.content_id)
     order by n.content_id
     on conflict (content_id) do nothing;
@@ -79,20 +86,22 @@ $$;
 -- A page of the catalog and the place behind it in one transaction. Nothing is kept, and `moved` is false, where another
 -- run has moved on from `from_id` in the meantime.
 create function public.catalog_keep_v1(
-  catalog_source text, from_id text, to_id text, read_rows integer, unusable_rows integer, given jsonb[],
-  take_inactive boolean
+  catalog_source text, from_id text, to_id text, read_rows integer, unusable_rows integer, given jsonb[]
 ) returns table (moved boolean, added integer, changed integer)
 language plpgsql volatile as $$
+declare
+  inactive_too boolean;
 begin
   update public.catalog_cursors c
     set after = to_id, rows = c.rows + read_rows, unusable = c.unusable + unusable_rows, updated_at = now(), problem = null
-    where c.source = catalog_source and c.finished_at is null and c.after is not distinct from from_id;
+    where c.source = catalog_source and c.finished_at is null and c.after is not distinct from from_id
+    returning c.take_inactive into inactive_too;
   moved := found;
   added := 0;
   changed := 0;
   if moved then
     select k.added, k.changed into added, changed
-      from public.keep_posters_v1(given, 'catalog', take_inactive) k;
+      from public.keep_posters_v1(given, 'catalog', inactive_too) k;
   end if;
   return next;
 end
@@ -109,14 +118,18 @@ language sql immutable parallel safe as $$
 $$;
 create index poster_analyses_score on public.poster_analyses (public.poster_score(zones), item_id);
 
--- Whether a caller sees an analysis: an item of one of his batches, or of nobody's, led to it. Null is an operator.
+-- Whether this is the analysis a caller sees of a poster: the one that the newest item led to, of those of his batches and of
+-- nobody's, though it be older than another one. Null is an operator: he sees those whose items were deleted too.
 create function public.sees_analysis(analysis uuid, of_content text, caller uuid) returns boolean
 language sql stable as $$
-  select caller is null or exists (
-    select from public.items i join public.batches b on b.id = i.batch_id
-    where i.function = 'poster' and i.input ->> 'content_id' = of_content and i.result_id = analysis
-      and (b.owner is null or b.owner = caller)
-  )
+  select analysis = coalesce(
+    (select a.item_id
+     from public.items i join public.batches b on b.id = i.batch_id join public.poster_analyses a on a.item_id = i.result_id
+     where i.function = 'poster' and i.input ->> 'content_id' = of_content and i.state = 'done'
+       and (caller is null or b.owner is null or b.owner = caller)
+     order by i.id desc limit 1),
+    (select a.item_id from public.poster_analyses a
+     where caller is null and a.content_id = of_content order by a.item_id desc limit 1))
 $$;
 
 -- One poster as a caller sees it: how its newest item stands, and its newest analysis. No row: he sees nothing of it.
@@ -168,16 +181,12 @@ begin
      from public.poster_analyses a
      left join public.posters p on p.content_id = a.content_id
      where public.sees_analysis(a.item_id, a.content_id, $1) and ($4 is null or %s)
-       and not exists (
-         select from public.poster_analyses later
-         where later.content_id = a.content_id and later.item_id > a.item_id
-           and public.sees_analysis(later.item_id, later.content_id, $1))
      order by %s limit $2', behind, ordering)
   using caller, most, after_score, after_id;
 end
 $$;
 
--- Rows of posters in their order. With `unseen`, those whose present url no item has had.
+-- Rows of posters in their order. With `unseen`, those whose present url no item has had since it is theirs.
 create function public.posters_listed_v1(after bigint, most integer, with_inactive boolean, unseen boolean)
 returns setof jsonb
 language sql stable as $$
@@ -186,6 +195,6 @@ language sql stable as $$
     and (not unseen or not exists (
       select from public.items i
       where i.function = 'poster' and i.input ->> 'content_id' = p.content_id and i.input ->> 'url' = p.url
-        and i.state <> 'cancelled'))
+        and i.state <> 'cancelled' and i.created_at >= coalesce(p.url_changed_at, '-infinity')))
   order by p.id limit most
 $$;

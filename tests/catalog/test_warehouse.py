@@ -197,6 +197,14 @@ def test_a_row_is_told_of_in_one_line():
     assert page.last == "long"
 
 
+@pytest.mark.parametrize("rows", [[["t000"]], [["t000", "http://x.test/a.jpg", "more"]], [None], [7]], ids=str)
+def test_rows_that_do_not_fit_their_columns_are_a_bad_answer(rows):
+    with pytest.raises(CatalogFailed, match="do not fit") as raised:
+        read_page(["content_id", "url"], rows)
+
+    assert raised.value.reason == "bad_answer"
+
+
 def test_a_link_with_a_token_is_refused_as_cloud_storage_does(workspace):
     answer = httpx.get(f"{workspace.url}/external/x", headers={"Authorization": f"Bearer {TOKEN}"})
 

@@ -62,6 +62,19 @@ def test_what_is_enlisted_leaves_the_backlog_until_its_address_changes(db):
     assert backlog(db) == ["tt-2"]
 
 
+def test_an_address_that_comes_back_is_in_the_backlog_again(db):
+    add(db, "tt-1")
+    for name in ("xmas", "tt-1", "xmas"):
+        enlist(db)
+        db.execute("update posters set url = %s", [f"https://images.example/{name}.jpg"])
+        assert backlog(db) == ["tt-1"]
+
+    enlist(db)
+    db.execute("update posters set title = 'Night Ferry'")
+
+    assert backlog(db) == []
+
+
 def test_a_cancelled_item_gives_its_poster_back(db):
     add(db, "tt-1")
     enlist(db)

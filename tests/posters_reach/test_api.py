@@ -148,6 +148,26 @@ def test_a_result_from_the_cache_is_seen_by_whoever_got_it(customer, caller_of, 
     assert customer.get("/v3/posters/t1").json()["analysis"]["item_id"] == str(source)
 
 
+def test_an_address_that_came_back_shows_its_own_analysis(operator, customer, analysed, item_of, posters):
+    first = analysed("t1", score=0.8, owner=customer.id)
+    analysed("t1", score=0.2, owner=customer.id)
+    again = item_of("t1", owner=customer.id)
+    posters.execute("update items set result_id = %s where id = %s", [first, again])
+
+    for caller in (operator, customer):
+        (shown,) = caller.get("/v3/posters").json()["posters"]
+        assert shown["score"] == caller.get("/v3/posters/t1").json()["score"] == 0.8
+
+
+def test_an_analysis_whose_item_was_deleted_is_left_to_operators(operator, customer, analysed, posters):
+    analysed("t1", score=0.3, owner=customer.id)
+    analysed("t1", score=0.8, owner=customer.id)
+    posters.execute("delete from items")
+
+    assert [poster["score"] for poster in operator.get("/v3/posters").json()["posters"]] == [0.8]
+    assert ids(customer.get("/v3/posters")) == []
+
+
 @pytest.mark.parametrize(
     ("sort", "order"), [("newest", ["c", "b", "a"]), ("score", ["b", "c", "a"]), ("-score", ["a", "c", "b"])]
 )
@@ -172,7 +192,7 @@ def test_a_cursor_of_somebody_elses_is_refused(operator, cursor):
     assert operator.get("/v3/poster-list", cursor=cursor).status_code == 422
 
 
-def test_the_table_is_listed_with_what_is_still_to_do(operator, item_of):
+def test_the_table_is_listed_with_what_is_still_to_do(operator, item_of, posters):
     operator.post({"posters": [poster(1), poster(2, active=False), poster(3), poster(4)]})
     item_of("t1", url="http://posters.test/1.jpg")
     item_of("t3", url="http://posters.test/old.jpg")
@@ -180,5 +200,8 @@ def test_the_table_is_listed_with_what_is_still_to_do(operator, item_of):
     assert ids(operator.get("/v3/poster-list")) == ["t1", "t3", "t4"]
     assert ids(operator.get("/v3/poster-list", unseen=True)) == ["t3", "t4"]
     assert ids(operator.get("/v3/poster-list", unseen=True, inactive=True)) == ["t2", "t3", "t4"]
+    posters.execute("update posters set url = 'http://posters.test/xmas.jpg' where content_id = 't1'")
+    posters.execute("update posters set url = 'http://posters.test/1.jpg' where content_id = 't1'")
+    assert ids(operator.get("/v3/poster-list", unseen=True)) == ["t1", "t3", "t4"]
     page = operator.get("/v3/poster-list", limit=2)
     assert ids(operator.get("/v3/poster-list", limit=2, cursor=page.json()["next_cursor"])) == ["t4"]
