@@ -6,8 +6,10 @@ answers differently the second time (DNS rebinding) is never asked a second time
 
 import asyncio
 import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import Any
 
@@ -15,7 +17,7 @@ import httpcore
 import httpx
 
 from shared.addresses import special_kind
-from shared.errors import DomainFailed, Rejected
+from shared.errors import Deferred, DomainFailed, Rejected
 from shared.tls import context
 
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
@@ -23,18 +25,34 @@ Resolve = Callable[[str], Awaitable[Sequence[str]]]
 # Where web pages are served. Anything else on a public host would make us a port scanner, or a mail sender.
 PORTS = frozenset({80, 443, 8080, 8443})
 ADDRESSES_TRIED = 2
+# After which glibc gives a name up: two tries of 5 seconds.
+LOOKUP = timedelta(seconds=10)
 
 
 class SystemResolver:
-    """Asks the system's resolver, in threads of its own: a name that hangs holds up no other work."""
+    """Asks the system's resolver, in threads of its own: a name that hangs holds up no other work.
 
-    def __init__(self, threads: int = 16) -> None:
+    A lookup cannot be called off: it keeps its thread until the system gives up, long after its fetch did. So there
+    are several threads for each item of an instance (one that idles is used again before another is made).
+    """
+
+    def __init__(self, now: Callable[[], datetime], threads: int = 256) -> None:
+        self._now = now
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
+        self._free = threading.BoundedSemaphore(threads)
 
     async def __call__(self, host: str) -> list[str]:
-        """The host's addresses, IPv4 first: Cloud Run has no way out over IPv6. Raises socket.gaierror."""
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, _look_up, host)
+        """The host's addresses, IPv4 first: Cloud Run has no way out over IPv6.
+
+        Raises socket.gaierror; Deferred("dns_busy") where names that hang hold every thread, whoever's they are.
+        """
+        if not self._free.acquire(blocking=False):
+            raise Deferred(
+                self._now() + LOOKUP, "dns_busy", f"Too many names hang for {host} to be looked up just now."
+            )
+        looked_up = self._threads.submit(_look_up, host)
+        looked_up.add_done_callback(lambda _: self._free.release())
+        found = await asyncio.wrap_future(looked_up)
         return sorted(dict.fromkeys(found), key=lambda address: ":" in address)
 
 
@@ -61,7 +79,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Raises Rejected("blocked_address"), DomainFailed("dns" or "dns_down"), httpcore's ConnectError."""
+        """Raises Rejected("blocked_address"), DomainFailed("dns", "dns_down"), what `resolve` raises, ConnectError."""
         if self._sample_site and is_sample(host):
             name, _, sample_port = self._sample_site.rpartition(":")
             return await self._dial.connect_tcp(name, int(sample_port), timeout, local_address, socket_options)

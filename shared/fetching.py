@@ -31,7 +31,10 @@ _ERRORS = {
     httpcore.ConnectError: ("connection", "could not be reached"),
     httpcore.NetworkError: ("connection", "broke the connection"),
     httpcore.ProtocolError: ("bad_response", "does not speak HTTP as it should"),
+    # Of a record after the handshake: httpcore lets it through as it is.
+    ssl.SSLError: ("tls", "sends what does not decrypt"),
 }
+_BROKEN = tuple(_ERRORS)
 
 
 class Fetcher:
@@ -72,7 +75,7 @@ class Fetcher:
         With `etag` or `last_modified` of an earlier fetch the page may come back as `not_modified`. Raises
         Skipped    gone, paywall, forbidden, legal_block, captcha, not_html, wrong_type, no_content, refused
         Rejected   bad_input, blocked_address, too_large, redirect_loop, bad_redirect, bad_encoding
-        Deferred   domain_rests: the site named a time, or answered 429
+        Deferred   domain_rests: the site named a time, or answered 429; dns_busy: no name can be looked up just now
         DomainFailed   dns, dns_down, tls, timeout, connection, bad_response, http_500 ...
         """
         headers = self._headers(accept, etag, last_modified)
@@ -85,7 +88,7 @@ class Fetcher:
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, seconds: float = 10.0) -> Posted:
         """Send `body` to `url`, as guarded as a fetch is. Redirects are not followed, the answer's body is not read.
 
-        Raises Rejected("bad_input", "blocked_address"), DomainFailed (dns, tls, timeout, connection, ...).
+        Raises Rejected("bad_input", "blocked_address"), Deferred("dns_busy"), DomainFailed (dns, tls, timeout, ...).
         """
         sent = {"User-Agent": self._user_agent, **headers}
         try:
@@ -123,7 +126,7 @@ class Fetcher:
         request = client.build_request(method, self._dialled(url), headers=named, content=content)
         try:
             return await _twice()(client.send, request, stream=True)
-        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
+        except _BROKEN as error:
             raise _renamed(error, host_of(url)) from error
 
     async def _page(self, url: str, here: httpx.URL, response: httpx.Response, accept: str, max_bytes: int) -> Page:
@@ -154,7 +157,7 @@ class Fetcher:
     def _opened(self) -> httpx.AsyncClient:
         if self._client is None:
             dial = self._dial or httpcore.AnyIOBackend()
-            backend = GuardedBackend(self._resolve or SystemResolver(), dial, self._sample_site)
+            backend = GuardedBackend(self._resolve or SystemResolver(self._now), dial, self._sample_site)
             self._client = httpx.AsyncClient(
                 transport=GuardedTransport(backend),
                 timeout=TIMEOUT,
@@ -193,7 +196,7 @@ async def _read(response: httpx.Response, max_bytes: int, host: str) -> bytes:
     try:
         async for chunk in response.aiter_raw():
             body.feed(chunk)
-    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
+    except _BROKEN as error:
         raise _renamed(error, host) from error
     return body.finish()
 
@@ -204,7 +207,7 @@ def _target(here: httpx.URL, response: httpx.Response) -> httpx.URL:
         raise DomainFailed("bad_response", f"{host_of(here)} redirects without saying where to.")
     try:
         return parse(str(here.join(location.replace(" ", "%20"))))
-    except (httpx.InvalidURL, UnicodeError, Rejected) as error:
+    except (httpx.InvalidURL, ValueError, Rejected) as error:
         raise Rejected(
             "bad_redirect", f"{host_of(here)} redirects to {location[:200]}, which cannot be read."
         ) from error

@@ -28,7 +28,10 @@ _TRACKING = re.compile(
 
 
 def parse(url: str) -> httpx.URL:
-    """The URL without its fragment, if it can be fetched. Raises Rejected("bad_input"): what to do."""
+    """The URL without its fragment and its host's final dot, if it can be fetched.
+
+    Raises Rejected("bad_input"): what to do.
+    """
     if len(url) > MAX_CHARACTERS:
         raise _bad(f"The URL has {len(url)} characters; send one of at most {MAX_CHARACTERS}.")
     if _AMBIGUOUS.search(url):
@@ -36,10 +39,11 @@ def parse(url: str) -> httpx.URL:
     try:
         parsed = httpx.URL(url).copy_with(fragment=None)
         _check(parsed)
+        # Certificates are made out to names without it.
+        return parsed.copy_with(host=host_of(parsed)) if parsed.raw_host.endswith(b".") else parsed
     # idna raises its own UnicodeError family for names that only look like punycode.
     except (httpx.InvalidURL, UnicodeError) as error:
         raise _bad(f"This is not a URL: {error}. Send one like https://example.com/story.") from error
-    return parsed
 
 
 def fetchable(url: str) -> str:

@@ -62,10 +62,12 @@ class Fanout:
         if order.dry_run:
             return await self._tell(manifest, order.limit)
         batch_id = order.batch_id or run
-        if not await self._has_work(manifest, batch_id):
+        state = await self._state_of(batch_id)
+        if not await self._has_work(manifest, state):
             return {"enlisted": 0, "queued": 0}
         until = time.monotonic() + self._seconds
-        enlisted = await self._enlist(manifest, batch_id, order, until)
+        # An earlier delivery of this order has filled an open batch, and may have died before the last task.
+        enlisted = 0 if state == "open" else await self._enlist(manifest, batch_id, order, until)
         return {"enlisted": enlisted, **await self.batch(FanBatch(batch_id=batch_id))}
 
     async def batch(self, order: FanBatch) -> Report:
@@ -114,15 +116,18 @@ class Fanout:
             raise UnknownFunction(f"no function {name!r} with a backlog; there is: {have}")
         return manifest
 
-    async def _has_work(self, manifest: Manifest, batch_id: UUID) -> bool:
+    async def _state_of(self, batch_id: UUID) -> str | None:
+        batches = await self.store.select("batches", "state", id=str(batch_id))
+        return batches[0]["state"] if batches else None
+
+    async def _has_work(self, manifest: Manifest, state: str | None) -> bool:
         """Something in the backlog, or a batch that an earlier delivery of this order left half done.
 
         None for a batch that was cancelled meanwhile, or has ended.
         """
-        batches = await self.store.select("batches", "state", id=str(batch_id))
-        if batches:
-            return batches[0]["state"] in TAKING
-        return bool(await self.store.backlog_count(manifest, 1))
+        if state is None:
+            return bool(await self.store.backlog_count(manifest, 1))
+        return state in TAKING
 
     async def _tell(self, manifest: Manifest, limit: int) -> Report:
         found = await self.store.backlog_count(manifest, limit)

@@ -24,11 +24,21 @@ comment on function public.sync_quotas_v1 is 'Writes the limits of functions/quo
 
 -- inputs: {input, input_key, domain, custom_id, source_key, fresh}. What the batch, or for a source_key the function,
 -- has already is left as it is, so that a repeated call adds nothing. Ids are given in the order of the inputs, rows written
--- in the order of the keys: two calls that bring the same inputs in another order would wait for each other.
+-- in the order of the keys: two calls that bring the same inputs in another order would wait for each other. A batch that
+-- was stopped or has ended takes nothing; one that takes them cannot end before they are in.
 create function public.enlist_v1(inputs jsonb[], batch_id uuid, function_name text, quota_name text)
 returns table (enlisted integer, duplicates integer)
 language plpgsql as $$
+declare
+  batch_state text;
 begin
+  select b.state into batch_state from public.batches b where b.id = enlist_v1.batch_id for no key update;
+  if batch_state not in ('accepting', 'open') then
+    enlisted := 0;
+    duplicates := 0;
+    return next;
+    return;
+  end if;
   with given as materialized (
     select public.new_id() as id, i.*
     from (select u.body from unnest(inputs) with ordinality as u (body, place) order by u.place) as u,
@@ -79,7 +89,7 @@ $$;
 
 -- Finds items whose task was lost on the way and readies them for a new one. A task too many costs one dispatch;
 -- a task too few would cost the item.
---   unqueued  enlisted, but the fan-out died before their task or before the mark
+--   unqueued  enlisted, but the fan-out died before their task or before the mark; also in a batch that was taken for ended
 --   queued    for far longer than the queue needs to drain, or in a queue that is known to be empty
 --   leased    the holder died and the queue did not come back either
 -- What it returns counts as queued from then on, so a sweep beside it, or right after it, finds the next ones.
@@ -103,15 +113,19 @@ begin
         and w.queued_at is not null) / q.requests_per_minute)) end as lost_before
     from public.quotas q
   ),
+  behind as materialized (
+    select b.id from public.batches b
+    where b.id = any (array(select public.unqueued_batches())) and coalesce(b.fanned_at, b.created_at) < moment - quiet
+      -- Those of a low batch get their tasks from low_items_v1, as long as it has not ended.
+      and (b.state in ('accepting', 'open') and b.priority = 'normal' or b.state in ('completed', 'completed_with_errors'))
+  ),
   -- Batch by batch and quota by quota, each with its own look into the index: a fan-out at work on a million items is
   -- passed over as one batch.
   lost as (
-    (select found.id from public.batches b cross join lateral (
+    (select found.id from behind b cross join lateral (
        select i.id from public.items i
        where i.batch_id = b.id and i.state = 'waiting' and i.queued_at is null and i.created_at < moment - quiet
        limit most) found
-     where b.finished_at is null and b.state in ('accepting', 'open') and b.priority = 'normal'
-       and coalesce(b.fanned_at, b.created_at) < moment - quiet
      limit most)
     union all
     (select found.id from drain d cross join lateral (
@@ -134,6 +148,28 @@ begin
   update public.items i set state = 'waiting', queued_at = moment, leased_until = null, holder = null
   from locked l where i.id = l.id
   returning i.id, i.function, i.quota;
+end
+$$;
+
+-- The batches that have items without a task: one look into items_unqueued for each, none at the items between. Held to
+-- that index, whatever the planner thinks of how few wait: nothing may be sorted, and every look is planned anew.
+create function public.unqueued_batches() returns setof uuid
+language plpgsql stable
+set enable_seqscan = off
+set enable_sort = off
+set enable_incremental_sort = off
+set plan_cache_mode = force_custom_plan
+as $$
+declare
+  batch uuid := '00000000-0000-0000-0000-000000000000';
+begin
+  loop
+    select i.batch_id into batch from public.items i
+    where i.batch_id > batch and i.state = 'waiting' and i.queued_at is null
+    order by i.batch_id, i.id limit 1;
+    exit when not found;
+    return next batch;
+  end loop;
 end
 $$;
 

@@ -406,7 +406,7 @@ $$;
 
 -- What time does to batches; the sweep calls it. Returns what is to be done again at once.
 --   deadlines that passed   expiring: what waits is cancelled
---   stopped, yet waiting    cancelled, `most` at a time; also what was enlisted beside the cancellation
+--   stopped, yet waiting    cancelled, `most` at a time; also what the cancellation passed over (it was locked)
 --   a submission that died  after an hour (a backlog order: a day) its items are all there will be
 --   ended, but not closed   whoever should have closed it died
 create function public.tend_batches_v1(most integer default 2000)

@@ -188,6 +188,40 @@ def test_a_fan_out_that_died_before_it_opened_the_batch_goes_on_too(push, backlo
     assert database.execute("select state from batches").fetchall() == [{"state": "open"}]
 
 
+def test_a_message_that_comes_again_over_a_filled_batch_enlists_nothing_more(push, backlog, queue, database):
+    backlog(*urls(3))
+    push({"function": "probe"}, message_id="one")
+    backlog("http://daily.test/more")
+
+    again = push({"function": "probe"}, message_id="one")
+
+    assert again.json()["enlisted"] == 0
+    assert counts(database) == {"batches": 1, "items": 3}
+
+
+async def test_a_batch_that_ends_while_its_message_comes_again_leaves_the_rest_to_the_next_run(
+    fanout, backlog, database, queue
+):
+    backlog(*urls(3))
+    run, ordered = uuid4(), FanBacklog(function="probe")
+    again = fanout()
+    enlist = again.store.enlist
+
+    async def late(entries, batch_id, manifest):
+        # Another delivery fills the batch, and all it holds ends, just before.
+        await fanout().backlog(ordered.model_copy(update={"limit": 2}), run)
+        database.execute("update items set state = 'done', finished_at = now()")
+        database.execute("select close_batches(array[%s::uuid])", [batch_id])
+        return await enlist(entries, batch_id, manifest)
+
+    again.store.enlist = late
+    report = await again.backlog(ordered, run)
+
+    assert (report["enlisted"], report["queued"]) == (0, 0)
+    assert database.execute("select state from batches").fetchall() == [{"state": "completed"}]
+    assert (await fanout().backlog(ordered, uuid4()))["queued"] == 1
+
+
 def test_a_mark_that_was_lost_costs_a_task_too_many_and_no_item(push, batch_of, door, queue, database):
     batch, items = batch_of(3)
     door.cut("mark_queued_v1")

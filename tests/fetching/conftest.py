@@ -118,8 +118,8 @@ async def fetcher(dial):
 
 
 @pytest.fixture(scope="session")
-def self_signed(tmp_path_factory):
-    """A server context with a certificate for daily.example that no authority signed."""
+def certificate(tmp_path_factory):
+    """The file of a certificate for daily.example that no authority signed, and its key."""
     folder = tmp_path_factory.mktemp("tls")
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "daily.example")])
@@ -135,6 +135,19 @@ def self_signed(tmp_path_factory):
     pem.write_bytes(
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + certificate.public_bytes(Encoding.PEM)
     )
+    return pem
+
+
+@pytest.fixture(scope="session")
+def self_signed(certificate):
+    """A server context with this certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(pem)
+    context.load_cert_chain(certificate)
     return context
+
+
+@pytest.fixture
+def trusted(certificate, monkeypatch):
+    """Every fetcher takes this certificate for an authority's."""
+    context = ssl.create_default_context(cafile=certificate)
+    monkeypatch.setattr("shared.dialling.context", lambda: context)

@@ -1,11 +1,13 @@
 import asyncio
 import socket
+import threading
 import tracemalloc
 import zlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from shared.dialling import SystemResolver
 from shared.errors import Deferred, DomainFailed, Rejected, Skipped
 from shared.fetching import Fetcher
 
@@ -106,6 +108,7 @@ async def test_redirects_are_followed_to_the_page(site, fetcher):
         ("file:///etc/passwd", Rejected, "bad_redirect"),
         ("http://user:pw@daily.example/", Rejected, "bad_redirect"),
         ("http://[bad", Rejected, "bad_redirect"),
+        ("http:////[x]", Rejected, "bad_redirect"),
         ("http://daily.example:22/", Rejected, "blocked_address"),
         ("", DomainFailed, "bad_response"),
         (None, DomainFailed, "bad_response"),
@@ -348,6 +351,61 @@ async def test_a_name_without_an_address_has_its_reason(site, dial, error, kind,
     assert await reason_of(fetcher.fetch(URL), kind) == reason
 
 
+class Hanging:
+    """The system's resolver: names under hang.example hang, all others are public."""
+
+    def __init__(self):
+        self.over = threading.Event()
+
+    def __call__(self, host, *_, **__):
+        if host.endswith("hang.example"):
+            self.over.wait(60)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (PUBLIC, 0))]
+
+
+@pytest.fixture
+def hanging(monkeypatch):
+    system = Hanging()
+    monkeypatch.setattr(socket, "getaddrinfo", system)
+    yield system
+    system.over.set()
+
+
+def looked_up(resolver, count):
+    return [asyncio.create_task(resolver(f"n{n}.hang.example")) for n in range(count)]
+
+
+async def test_names_that_hang_hold_up_no_other(hanging):
+    resolver = SystemResolver(lambda: NOW)
+    lookups = looked_up(resolver, 120)
+    await asyncio.sleep(0)
+
+    async with asyncio.timeout(20):
+        found = await resolver("daily.example")
+
+    assert found == [PUBLIC]
+    hanging.over.set()
+    await asyncio.wait(lookups)
+
+
+async def test_where_names_hang_in_every_thread_others_come_later_and_nobody_is_blamed(hanging, site, dial):
+    site.answers["/"] = http(b"<p>")
+    resolver = SystemResolver(lambda: NOW, threads=2)
+    fetcher = Fetcher("TestBot/1.0", resolve=resolver, dial=dial)
+    lookups = looked_up(resolver, 2)
+    await asyncio.sleep(0)
+
+    with pytest.raises(Deferred, match="dns_busy") as later:
+        await fetcher.fetch(URL)
+    hanging.over.set()
+    await asyncio.gather(*lookups)
+    page = await fetcher.fetch(URL)
+
+    assert later.value.until == NOW + timedelta(seconds=10)
+    assert page.status == 200
+    await fetcher.aclose()
+
+
 async def test_connecting_is_tried_a_second_time(site):
     site.answers["/"] = http(b"<p>")
     dial = Rerouted(site.port, refuse=[True, False])
@@ -409,6 +467,36 @@ async def test_plain_text_where_tls_is_expected_counts_against_the_domain():
     fetcher = Fetcher("TestBot/1.0", resolve=Names([PUBLIC]), dial=Rerouted(server.sockets[0].getsockname()[1]))
 
     assert await reason_of(fetcher.fetch("https://daily.example/"), DomainFailed) == "tls"
+    server.close()
+
+
+@pytest.mark.parametrize("start", [b"", http(b"<p>", content_length="900")])
+@pytest.mark.usefixtures("trusted")
+async def test_a_record_that_does_not_decrypt_counts_against_the_domain(serving, self_signed, start):
+    async def break_off(writer):
+        writer.write(start)
+        await writer.drain()
+        with writer.get_extra_info("socket").dup() as plain:
+            plain.send(b"\x17\x03\x03\x00\x40" + b"x" * 64)
+
+    site = Site({"/": break_off})
+    server = await serving(site, ssl=self_signed)
+    fetcher = Fetcher("TestBot/1.0", resolve=Names([PUBLIC]), dial=Rerouted(site.port))
+
+    assert await reason_of(fetcher.fetch("https://daily.example/"), DomainFailed) == "tls"
+    server.close()
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_a_host_with_a_final_dot_can_prove_who_it_is(serving, self_signed):
+    site = Site({"/": http(b"<p>", connection="close")})
+    server = await serving(site, ssl=self_signed)
+    fetcher = Fetcher("TestBot/1.0", resolve=Names([PUBLIC]), dial=Rerouted(site.port))
+
+    page = await fetcher.fetch("https://daily.example./")
+
+    assert page.final_url == "https://daily.example/"
+    await fetcher.aclose()
     server.close()
 
 

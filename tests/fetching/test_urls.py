@@ -67,6 +67,18 @@ def test_the_domain_is_one_key_per_site(url, expected):
 
 
 @pytest.mark.parametrize(
+    ("url", "parsed"),
+    [
+        ("https://example.com./a?b=c#d", "https://example.com/a?b=c"),
+        ("http://example.com.:8080/", "http://example.com:8080/"),
+        ("http://127.0.0.1./", "http://127.0.0.1/"),
+    ],
+)
+def test_a_hosts_final_dot_is_dropped_for_no_certificate_is_made_out_to_it(url, parsed):
+    assert str(parse(url)) == parsed
+
+
+@pytest.mark.parametrize(
     ("spelling", "same"),
     [
         ("HTTP://Example.COM:80/a#part", "http://example.com/a"),

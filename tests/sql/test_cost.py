@@ -1,4 +1,4 @@
-"""What a claim or a keep reads does not grow with what waits, runs or is done."""
+"""What a claim, a keep or a sweep reads does not grow with what waits, runs or is done."""
 
 import json
 import uuid
@@ -72,3 +72,15 @@ def test_a_keep_reads_few_rows(world: World, crowd):
 
     # Near its end a batch's live items are counted, 301 at most.
     assert read < FEW * 30 + 2 * 301
+
+
+def test_a_sweep_reads_few_rows_of_a_fan_out_at_work(world: World, crowd):
+    lost = [world.item(batch=world.batch()) for _ in range(FEW)]
+    world.db.execute("update items set created_at = created_at - interval '1 hour' where id = any (%s)", [lost])
+    world.db.execute("update batches set fanned_at = now() - interval '1 hour' where id <> %s", [world.batch_id])
+    world.db.execute("analyze items")
+
+    read = rows_read(world, "select * from sweep_v1(1000)")
+
+    assert read < FEW * 30
+    assert all(world.state(item)["queued_at"] for item in lost)

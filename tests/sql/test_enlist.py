@@ -56,6 +56,19 @@ def test_an_unknown_quota_is_refused(world: World):
         world.enlist("a", quota="nothing")
 
 
+def test_an_unknown_batch_is_refused(world: World):
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        world.enlist("a", batch=uuid.uuid4())
+
+
+@pytest.mark.parametrize(
+    "state", ["cancelling", "cancelled", "expiring", "expired", "completed", "completed_with_errors"]
+)
+def test_a_batch_that_was_stopped_or_has_ended_takes_nothing(world: World, state: str):
+    assert world.enlist("a", batch=world.batch(state)) == {"enlisted": 0, "duplicates": 0}
+    assert world.one("select count(*) from items") == 0
+
+
 def test_enlisting_tells_the_sweep_that_a_fan_out_is_at_work(world: World):
     world.enlist("a")
 

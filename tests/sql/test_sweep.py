@@ -53,6 +53,24 @@ def test_items_of_a_batch_whose_submission_broke_off_are_found(world: World):
     assert sweep(world) == items
 
 
+@pytest.mark.parametrize("priority", ["normal", "low"])
+@pytest.mark.parametrize("state", ["completed", "completed_with_errors"])
+def test_items_in_a_batch_that_was_taken_for_ended_are_found(world: World, state: str, priority: str):
+    items = world.items(2)
+    world.db.execute("update batches set state = %s, priority = %s, finished_at = now()", [state, priority])
+    world.pass_time(86400)
+
+    assert sorted(sweep(world)) == sorted(items)
+
+
+def test_lost_items_are_found_in_every_batch(world: World):
+    items = [world.item(batch=world.batch()) for _ in range(5)]
+    world.pass_time(QUIET + 1)
+    world.items(1, batch=world.batch())
+
+    assert sorted(sweep(world)) == sorted(items)
+
+
 def test_items_of_a_cancelled_batch_get_no_task(world: World):
     world.items(1)
     world.db.execute("update batches set state = 'cancelled'")

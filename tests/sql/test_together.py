@@ -155,6 +155,18 @@ def test_sweeps_at_once_find_each_item_once(world: World, pair):
     assert set(found) <= set(items)
 
 
+def test_a_batch_that_ends_takes_no_more_and_one_that_takes_more_does_not_end(world: World, pair):
+    one, other = pair
+    for number in range(ROUNDS):
+        batch = world.batch()
+        running = world.run(world.item(batch=batch))
+
+        (enlisted, _) = at_once(partial(one.enlist, f"late {number}", batch=batch), partial(other.keep, ended(running)))
+
+        state = world.one("select state from batches where id = %s", batch)
+        assert (enlisted["enlisted"], state) in {(1, "open"), (0, "completed")}
+
+
 class Worker:
     """Claims random groups and keeps how they ended, until every item is final; notes what it did."""
 

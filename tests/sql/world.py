@@ -42,10 +42,10 @@ class World:
 
     @classmethod
     def new(cls, db: psycopg.Connection[Row]) -> Self:
-        """A world with one quota, fast enough not to matter, and one open batch."""
+        """A world with one quota, fast enough not to matter, and one batch that takes items to the end."""
         world = cls(db)
         world.quota()
-        world.batch_id = world.batch()
+        world.batch_id = world.batch("accepting")
         return world
 
     def beside(self) -> "World":
