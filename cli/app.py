@@ -210,4 +210,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TyperException as error:
         show.say(f"piecework: {error.format_message().rstrip('.')}. See piecework --help.")
         return BadInput.exit_code
+    except UnicodeEncodeError as error:
+        letter = ascii(error.object[error.start])
+        show.say(f"piecework: {letter} cannot stand here ({error.encoding} has no such letter); leave it out.")
+        return BadInput.exit_code
     return code if isinstance(code, int) else 0

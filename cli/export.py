@@ -36,6 +36,8 @@ def _output(file: Path | None) -> Iterator[TextIO]:
     if file is None:
         yield sys.stdout
         return
+    if file.is_dir():
+        raise BadInput(f"{file} is a folder; choose another --out.")
     draft = file.with_name(f"{file.name}.part")
     try:
         with draft.open("w", encoding="utf-8", newline="") as out:

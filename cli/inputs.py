@@ -20,6 +20,9 @@ from cli.problems import BadInput
 
 Item = dict[str, Any]
 MAX_URL_CHARACTERS = 2083
+MOST_CUSTOM_ID, MOST_LEVELS = 200, 100
+# As JSON writes it, and not a backslash that stands before the letters u0000.
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 @dataclass(frozen=True)
@@ -76,20 +79,25 @@ def _candidates(text: str) -> Iterator[tuple[int, Item | str]]:
 
 def _json_item(line: str) -> Item | str:
     try:
-        item = json.loads(line, parse_constant=_refuse)
+        item = json.loads(line, parse_constant=refuse)
     except (ValueError, RecursionError) as error:
         return f"not JSON: {error}"
     return item if isinstance(item, dict) else "not a JSON object"
 
 
-def _refuse(constant: str) -> None:
+def refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
 
 
 def _csv_rows(lines: list[str]) -> Iterator[tuple[int, Item | str]]:
     start = next(number for number, line in enumerate(lines) if line.strip() and not line.startswith("#"))
     rows = csv.reader(io.StringIO("\n".join(lines[start:])))
-    columns = [column.strip() for column in next(rows)]
+    try:
+        columns = [column.strip() for column in next(rows)]
+    except csv.Error as error:
+        raise BadInput(
+            f"line {start + 1}: the header is not CSV: {error}; is there a quotation mark too many?"
+        ) from error
     while True:
         number = start + rows.line_num + 1
         try:
@@ -111,6 +119,8 @@ def _csv_item(columns: list[str], row: list[str]) -> Item | str:
 
 def _reason_against(item: Item) -> str:
     """Return why the item cannot be sent, or nothing."""
+    if reason := unsendable(item):
+        return reason
     url = item.get("url")
     if not isinstance(url, str) or not url:
         return "no url"
@@ -121,6 +131,30 @@ def _reason_against(item: Item) -> str:
     if len(url) > MAX_URL_CHARACTERS:
         return f"longer than {MAX_URL_CHARACTERS} characters"
     return _address_reason(url)
+
+
+def unsendable(item: Item) -> str:
+    """Return why the API takes no such item, whatever its function is; or nothing."""
+    if not _within(item, MOST_LEVELS):
+        return f"nested too deeply, {MOST_LEVELS} levels at most"
+    try:
+        text = json.dumps(item, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except UnicodeEncodeError:
+        return "half of a character pair"
+    except ValueError:
+        return "a number that is too large for JSON"
+    if _NUL.search(text):
+        return "the character NUL"
+    name = str(item.get("custom_id"))
+    return f"its custom_id is longer than {MOST_CUSTOM_ID} characters" if len(name) > MOST_CUSTOM_ID else ""
+
+
+def _within(value: Any, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_within(one, levels - 1) for one in inner)
 
 
 def _address_reason(url: str) -> str:

@@ -48,29 +48,34 @@ class Keys:
         return key
 
     def all(self) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = self._send(
-            "GET",
-            "/api_keys",
-            params={"select": "id,name,tier,operator,created_at,revoked_at", "order": "created_at"},
-        ).json()
-        return rows
+        columns = "id,name,tier,operator,created_at,revoked_at"
+        return self._rows("GET", "/api_keys", params={"select": columns, "order": "created_at"})
 
     def revoke(self, key_id: str) -> None:
         """Raises BadInput when there is no such key."""
-        answer = self._send(
+        revoked = self._rows(
             "PATCH",
             "/api_keys",
             params={"id": f"eq.{key_id}", "select": "id"},
             json={"revoked_at": "now"},
             headers={"Prefer": "return=representation"},
         )
-        if not answer.json():
+        if not revoked:
             raise BadInput(f"There is no key {key_id}; piecework keys list shows them.")
 
     def _check_tier(self, tier: str) -> None:
-        known = [row["name"] for row in self._send("GET", "/tiers", params={"select": "name", "order": "name"}).json()]
+        known = [row["name"] for row in self._rows("GET", "/tiers", params={"select": "name", "order": "name"})]
         if tier not in known:
             raise BadInput(f"There is no tier {tier!r}; there is: {', '.join(known)}.")
+
+    def _rows(self, method: str, path: str, **more: Any) -> list[dict[str, Any]]:
+        try:
+            rows = self._send(method, path, **more).json()
+        except ValueError:
+            rows = None
+        if not isinstance(rows, list):
+            raise Unreachable(f"{self._http.base_url} does not answer as Supabase does; check SUPABASE_URL.")
+        return rows
 
     def _send(self, method: str, path: str, **more: Any) -> httpx.Response:
         try:

@@ -66,7 +66,7 @@ def add_looks(client_of: Callable[[typer.Context], Client]) -> None:
     def report(
         context: typer.Context,
         file: Annotated[Path, typer.Argument(help="The page to write.")],
-        limit: Annotated[int, typer.Option(min=1)] = 200,
+        limit: Annotated[int, typer.Option(min=1, max=1_000_000)] = 200,
         sort: Annotated[Literal["newest", "score", "-score"], typer.Option(help="Which come first.")] = "newest",
         open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     ) -> None:
@@ -81,7 +81,7 @@ def add_analyze(app: typer.Typer, client_of: Callable[[typer.Context], Client]) 
     @app.command("analyze-posters")
     def analyze_posters(  # noqa: PLR0913 - its parameters are its flags
         context: typer.Context,
-        limit: Annotated[int, typer.Option(min=1, help="This many at most.")] = 100,
+        limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="This many at most.")] = 100,
         include_inactive: Annotated[
             bool, typer.Option("--include-inactive", help="Inactive posters too (with an operator's key).")
         ] = False,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from cli.inputs import BadLine
+from cli.inputs import BadLine, unsendable
 from cli.problems import BadInput
 
 FIELDS = ("content_id", "title", "url", "active", "language", "kind")
@@ -57,6 +57,8 @@ def checked(row: Row) -> Row | str:
         if field not in kept:
             return f"no {field}"
     made: Row = {field: str(value).strip() for field, value in kept.items()}
+    if reason := unsendable(made):
+        return reason
     if "active" in made:
         word = made["active"].lower()
         if word not in YES | NO:
@@ -78,7 +80,11 @@ def against(url: str) -> str:
 def _csv(file: Path, columns: Columns) -> Iterator[Numbered]:
     with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
         rows = csv.DictReader(lines, restkey="", skipinitialspace=True)
-        missing = [columns[field] for field in ("content_id", "url") if columns[field] not in (rows.fieldnames or ())]
+        try:
+            known = rows.fieldnames or ()
+        except csv.Error as error:
+            raise BadInput(f"{file}: the header is not CSV: {error}; is there a quotation mark too many?") from error
+        missing = [columns[field] for field in ("content_id", "url") if columns[field] not in known]
         if missing:
             raise BadInput(f"{file} has no column {' and no column '.join(missing)}; name yours with --column.")
         while True:

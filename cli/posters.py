@@ -134,6 +134,8 @@ def open_file(file: Path) -> None:
 
 
 def write(file: Path, content: str) -> None:
+    if file.is_dir():
+        raise BadInput(f"{file} is a folder; choose another.")
     try:
         report.write(file, content)
     except OSError as error:

@@ -20,7 +20,7 @@ def read_moment(text: str, *, now: datetime | None = None) -> str:
     """Return a moment, or one that is so long ago, as ISO 8601. Raises BadInput."""
     try:
         return datetime.fromisoformat(text).astimezone(UTC).isoformat()
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     try:
         return ((now or datetime.now(UTC)) - timedelta(seconds=read_span(text))).isoformat()
@@ -32,5 +32,5 @@ def read_deadline(text: str) -> str:
     """Return a moment as ISO 8601. Raises BadInput for a span, which would be another moment each time it is sent."""
     try:
         return datetime.fromisoformat(text).astimezone(UTC).isoformat()
-    except ValueError:
+    except (ValueError, OverflowError):
         raise BadInput(f"{text!r} is no moment; write the deadline as 2026-11-22T08:00Z.") from None

@@ -17,11 +17,17 @@ def read_options(pairs: Sequence[str]) -> dict[str, Any]:
         name, equals, text = pair.partition("=")
         if not (name and equals):
             raise BadInput(f"--option {pair!r} is not K=V.")
-        try:
-            found[name] = json.loads(text)
-        except ValueError:
-            found[name] = text
+        found[name] = _value(text)
+    if reason := inputs.unsendable(found):
+        raise BadInput(f"--option: {reason}; the API takes no such option.")
     return found
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=inputs.refuse)
+    except (ValueError, RecursionError):
+        return text
 
 
 def read_items(file: str, *, strict: bool) -> list[inputs.Item]:

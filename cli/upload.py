@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from cli.inputs import unsendable
 from cli.problems import BadInput
 
 MOST_LINES, MOST_BYTES, MOST_LINE_BYTES = 50_000, 32_000_000, 1_000_000
@@ -40,16 +41,16 @@ class Upload:
 def open_upload(name: str) -> Upload:
     """Open a file, or standard input for "-". Raises BadInput that names the first bad line."""
     try:
-        file = spooled() if name == "-" else Path(name).open("rb")  # noqa: SIM115 - it stays open until it is sent
-        return looked_through(file, name)
+        file = sys.stdin.buffer if name == "-" else Path(name).open("rb")  # noqa: SIM115 - open until it is sent
+        return looked_through(file if file.seekable() and name != "-" else spooled(file), name)
     except OSError as error:
         raise BadInput(f"{name} cannot be read: {error.strerror}; give a file of JSON lines, or - .") from error
 
 
-def spooled() -> IO[bytes]:
-    """Return what comes on standard input as a file, for it may have to be read twice."""
+def spooled(source: IO[bytes]) -> IO[bytes]:
+    """Return what comes through a pipe as a file, for it may have to be read twice."""
     file = tempfile.TemporaryFile()  # noqa: SIM115
-    while piece := sys.stdin.buffer.read(PIECE_BYTES):
+    while piece := source.read(PIECE_BYTES):
         file.write(piece)
         if file.tell() > MOST_BYTES:
             break
@@ -91,3 +92,5 @@ def check(line: bytes, number: int) -> None:
         item = None
     if not isinstance(item, dict):
         raise BadInput(f"line {number}: not a JSON object; nothing was sent. For plain URLs there is piecework run.")
+    if reason := unsendable(item):
+        raise BadInput(f"line {number}: {reason}; nothing was sent.")

@@ -197,7 +197,7 @@ def read_input(model: type[Item], claim: Claim) -> Item:
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, problem["loc"])) or "input"
-        raise Rejected("bad_input", f"{where}: {problem['msg']}") from error
+        raise Rejected("bad_input", f"{where}: {problem['msg'].removeprefix('Value error, ')}") from error
 
 
 def ending(  # noqa: PLR0913

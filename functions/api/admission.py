@@ -83,6 +83,8 @@ def one_customer(address: str) -> str | None:
         known = ipaddress.ip_address(address)
     except ValueError:
         return None
+    # An IPv4 address as an IPv6 socket has it: all of them are in one /64.
+    known = getattr(known, "ipv4_mapped", None) or known
     return str(known) if known.version == 4 else str(ipaddress.ip_network((known, 64), strict=False))
 
 

@@ -11,12 +11,14 @@ from starlette.requests import ClientDisconnect
 from functions.api.batches import Batches
 from functions.api.conditional import conditional
 from functions.api.keys import KeyHolder, Owner
+from functions.api.limits import media_type
 from functions.api.moments import Moment
 from functions.api.problems import Problem, documented
 from functions.api.remembered import Remembered
 from functions.api.results import as_csv, as_lines
 from functions.api.shapes import Batch, BatchPage, BatchState, Estimate, ItemPage, ItemState, ResultPage, Retried
 from functions.api.submission import (
+    MOST_CUSTOM_ID,
     MOST_ITEMS,
     MOST_LINES,
     Submission,
@@ -64,7 +66,11 @@ BODY = {
                 },
             },
             LINES: {
-                "schema": {"type": "string", "description": f"One item a line, {MOST_LINES:,} at most"},
+                "schema": {
+                    "type": "string",
+                    "description": f"One item a line, {MOST_LINES:,} at most; "
+                    f"a custom_id has {MOST_CUSTOM_ID} characters at most",
+                },
                 "examples": {
                     "lines": {
                         "summary": "Two items",
@@ -102,7 +108,7 @@ def add_submit(routes: APIRouter, batches: Batches) -> None:
 
         As JSON lines the batch's order stands in the query, and the items are read as they come.
         """
-        kind = media_type(request)
+        kind = media_type(request.headers, JSON)
         if kind == LINES:
             items = chunked(lines_of(whole(request)), most=MOST_LINES)
             return accepted(await batches.submit(owner, wanted(read_upload(query), idempotency_key), items))
@@ -123,10 +129,6 @@ async def submit_json(batches: Batches, owner: KeyHolder, body: Submission, key:
 
 def accepted(batch: dict[str, Any]) -> Response:
     return JSONResponse(batch, 202, {"Location": batch["links"]["self"]})
-
-
-def media_type(request: Request) -> str:
-    return request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
 
 
 async def whole(request: Request) -> AsyncIterator[bytes]:
@@ -167,7 +169,7 @@ def add_looks(routes: APIRouter, batches: Batches, remembered: Remembered) -> No
             str | None, Header(alias="If-None-Match", description="The ETag of last time")
         ] = None,
     ) -> Response:
-        return conditional(request, await remembered.status(owner, batch_id))
+        return conditional(request, await remembered.status(owner, batch_id), lasting=True)
 
 
 def add_contents(routes: APIRouter, batches: Batches, remembered: Remembered, store: Store) -> None:
@@ -201,10 +203,15 @@ def add_contents(routes: APIRouter, batches: Batches, remembered: Remembered, st
             Literal["json", "jsonl", "csv"] | None,
             Query(description="jsonl and csv: all to the end; else as Accept says"),
         ] = None,
+        ended: Annotated[
+            Moment | None,
+            Query(description="finished_at of the batch, as its link has it: while it is so, a page may be kept"),
+        ] = None,
     ) -> Response:
         kind = format or asked_for(request)
         if kind == "json":
-            return conditional(request, await remembered.results(owner, batch_id, cursor, limit, state))
+            page, lasting = await remembered.results(owner, batch_id, cursor, limit, state, ended)
+            return conditional(request, page, lasting=lasting)
         return await in_whole(kind, batches, store, await batches.table(owner, batch_id), batch_id, cursor, state)
 
 

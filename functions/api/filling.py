@@ -20,7 +20,7 @@ from shared.enlisting import entry
 from shared.errors import Failed
 from shared.manifest import Manifest
 from shared.messages import Messages
-from shared.store import Store
+from shared.store import RowRefused, Store
 from shared.telemetry import log
 
 
@@ -183,7 +183,7 @@ async def chained(first: Chunk, second: Chunk, rest: AsyncIterator[Chunk]) -> As
 
 def is_refusal(error: Exception) -> bool:
     """The items themselves are wrong: to send them again would not help."""
-    return isinstance(error, Problem) and error.status == 422
+    return isinstance(error, RowRefused) or (isinstance(error, Problem) and error.status == 422)
 
 
 def check_same(begun: Begun, last: Chunk) -> None:

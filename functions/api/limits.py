@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from starlette.datastructures import Headers
@@ -12,6 +14,8 @@ MOST_BYTES = 10_000_000
 # JSON lines are read as they come. Cloud Run itself takes no more than 32 MiB.
 MOST_STREAMED_BYTES = 32_000_000
 STREAMED = "application/x-ndjson"
+# JSON within JSON. Whoever reads it after us, in whatever language, goes as deep.
+MOST_LEVELS = 100
 # A NUL as JSON writes it, and not a backslash that stands before the letters u0000.
 NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -28,7 +32,7 @@ class AtMost:
             return
         headers = Headers(scope=scope)
         told = headers.get("content-length", "")
-        most = MOST_STREAMED_BYTES if STREAMED in headers.get("content-type", "") else MOST_BYTES
+        most = MOST_STREAMED_BYTES if media_type(headers) == STREAMED else MOST_BYTES
         length, read = int(told) if told.isdecimal() else 0, 0
 
         async def counted() -> Message:
@@ -42,6 +46,11 @@ class AtMost:
         await self._app(scope, counted, send)
 
 
+def media_type(headers: Mapping[str, str], otherwise: str = "") -> str:
+    """What the body is said to be, without its parameters."""
+    return headers.get("content-type", otherwise).partition(";")[0].strip().lower()
+
+
 def check(read: int, most: int) -> None:
     """Raises HTTPException 413."""
     if read > most:
@@ -50,6 +59,7 @@ def check(read: int, most: int) -> None:
 
 def storable(value: Any) -> Any:
     """The value, if JSON and Postgres can hold it. Raises ValueError."""
+    check_levels(value)
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
         text.encode()
@@ -60,3 +70,14 @@ def storable(value: Any) -> Any:
     if NUL.search(text):
         raise ValueError("the character NUL (\\u0000) cannot be stored")
     return value
+
+
+def check_levels(value: Any) -> None:
+    """Raises ValueError for what is nested too deeply. Level by level: how deep our own stack is does not matter."""
+    level: list[Any] = [[value]]
+    for _ in range(MOST_LEVELS + 1):
+        inner = chain.from_iterable(one.values() if isinstance(one, dict) else one for one in level)
+        level = [one for one in inner if isinstance(one, dict | list)]
+        if not level:
+            return
+    raise ValueError(f"nested too deeply, {MOST_LEVELS} levels at most")

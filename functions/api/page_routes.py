@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from functions.api.batches import takes_items
-from functions.api.conditional import etag_of, matches
+from functions.api.conditional import unless_known
 from shared.manifest import Manifests
 
 FOLDER = Path(__file__).parent / "page"
@@ -101,7 +101,4 @@ def page_routes(known: Manifests) -> APIRouter:
 
 def answer(request: Request, name: str, content: bytes, caching: str) -> Response:
     """The file, or 304 for whoever has it already."""
-    headers = {**HEADERS, "Cache-Control": caching, "ETag": etag_of(content)}
-    if matches(request.headers.get("if-none-match", ""), headers["ETag"]):
-        return Response(status_code=304, headers=headers)
-    return Response(content, headers=headers, media_type=KINDS[Path(name).suffix])
+    return unless_known(request, content, {**HEADERS, "Cache-Control": caching}, KINDS[Path(name).suffix])

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
+from functions.api.conditional import ASK_AGAIN, unless_known
 from functions.api.keys import Operator, Owner
 from functions.api.overlay import overlay_svg, security_policy
 from functions.api.posters import CURSOR, ID_PATTERN, MOST_POSTERS, Posters, read_posters
@@ -14,7 +15,6 @@ from shared.store import Store
 
 PAGE, MOST_PAGE = 50, 200
 JSON, LINES, SVG = "application/json", "application/x-ndjson", "image/svg+xml"
-CACHED = "private, max-age=60"
 ContentId = Annotated[str, Path(pattern=ID_PATTERN, description="Whose poster it is", examples=["title-1"])]
 ScoreCursor = Annotated[str | None, Query(pattern=f"^{CURSOR.pattern}$", description="next_cursor of the page before")]
 ListCursor = Annotated[str | None, Query(pattern="^[0-9]{1,18}$", description="next_cursor of the page before")]
@@ -142,9 +142,14 @@ def add_overlay(routes: APIRouter, posters: Posters) -> None:
         "/v3/posters/{content_id:path}/overlay.svg",
         summary="Its zones as a picture",
         response_class=Response,
-        responses={200: {"content": {SVG: {"schema": {"type": "string"}}}}, **documented(404, 409)},
+        responses={
+            200: {"content": {SVG: {"schema": {"type": "string"}}}},
+            304: {"description": "As it was"},
+            **documented(404, 409),
+        },
     )
     async def overlay(
+        request: Request,
         owner: Owner,
         content_id: ContentId,
         image: Annotated[Literal["thumbnail", "url"], Query(description="The image below the zones")] = "thumbnail",
@@ -152,11 +157,11 @@ def add_overlay(routes: APIRouter, posters: Posters) -> None:
         """Green is safe, red is not; hovering tells why. 409 says why there is none."""
         known, from_url = await posters.drawable(owner, content_id), image == "url"
         headers = {
+            **ASK_AGAIN,
             "Content-Security-Policy": security_policy(known, from_url=from_url),
             "X-Content-Type-Options": "nosniff",
-            "Cache-Control": CACHED,
         }
-        return Response(overlay_svg(known, from_url=from_url), media_type=SVG, headers=headers)
+        return unless_known(request, overlay_svg(known, from_url=from_url).encode(), headers, SVG)
 
 
 def add_one(routes: APIRouter, posters: Posters) -> None:

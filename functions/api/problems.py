@@ -81,6 +81,13 @@ def described(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": TITLES[status], "content": {MEDIA_TYPE: {"schema": schema}}} for status in statuses}
 
 
+def told(error: Mapping[str, Any]) -> str:
+    """One thing that is wrong with a request: where, and what."""
+    if error["type"] == "json_invalid":
+        return f"body: this is not JSON ({error.get('ctx', {}).get('error', 'it cannot be read')})"
+    return f"{'.'.join(map(str, error['loc'][1:])) or 'body'}: {error['msg'].removeprefix('Value error, ')}"
+
+
 def methods_of(app: FastAPI, path: str) -> list[str]:
     """What may be done with a path, as the OpenAPI document tells it."""
     paths = app.openapi()["paths"]
@@ -98,15 +105,15 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        problems = [f"{'.'.join(map(str, one['loc'][1:])) or 'body'}: {one['msg']}" for one in error.errors()[:5]]
-        return answer(422, "; ".join(problems))
+        return answer(422, "; ".join(map(told, error.errors()[:5])))
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> JSONResponse:
         if error.status_code == 404:
             return answer(404, f"There is nothing at {request.url.path}; /openapi.json lists what there is.")
         if error.status_code == 405:
-            allow = ", ".join(methods_of(request.app, request.url.path))
+            # What the document leaves out are pages.
+            allow = ", ".join(methods_of(request.app, request.url.path) or ["GET"])
             return answer(405, f"{request.url.path} takes {allow}, not {request.method}.", headers={"Allow": allow})
         return answer(error.status_code, str(error.detail), headers=error.headers)
 

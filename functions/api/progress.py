@@ -36,8 +36,14 @@ def describe(row: Mapping[str, Any]) -> Row:
         "rate_per_minute": rate,
         "eta_seconds": round(left * 60 / rate) if left and rate else None,
         "webhook": row["webhook"],
-        "links": {"self": path, **{room: f"{path}/{room}" for room in ROOMS}},
+        "links": links(path, as_iso(row["finished_at"])),
     }
+
+
+def links(path: str, finished_at: str | None) -> dict[str, str]:
+    """Where to go from a batch. Each end has a link of its own to its results, which nothing changes any more."""
+    found = {"self": path, **{room: f"{path}/{room}" for room in ROOMS}}
+    return found if finished_at is None else {**found, "results": f"{found['results']}?ended={finished_at}"}
 
 
 def in_the_database(states: Sequence[str] | None) -> list[str] | None:

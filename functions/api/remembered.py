@@ -6,6 +6,7 @@ instance finds the old ones any more as soon as it reads the status anew (after 
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -32,10 +33,16 @@ class Remembered:
 
         return await self._cache.get(Key(str(batch_id), str(owner.id), "status"), read)
 
-    async def results(
-        self, owner: KeyHolder, batch_id: UUID, after: UUID | None, limit: int, states: Sequence[str] | None
-    ) -> Kept:
-        """A page of its results. Raises Problem 404."""
+    async def results(  # noqa: PLR0913
+        self,
+        owner: KeyHolder,
+        batch_id: UUID,
+        after: UUID | None,
+        limit: int,
+        states: Sequence[str] | None,
+        ended: datetime | None,
+    ) -> tuple[Kept, bool]:
+        """A page of its results, and whether it is of the end that `ended` names. Raises Problem 404."""
         batch = json.loads((await self.status(owner, batch_id)).body)
 
         async def read() -> Kept:
@@ -45,7 +52,12 @@ class Remembered:
             return as_kept({"results": rows, "next_cursor": last}, seconds=RESULTS_SECONDS if is_over(batch) else 0)
 
         page = f"results:{batch['finished_at']}:{after}:{limit}:{','.join(sorted(states or []))}"
-        return await self._cache.get(Key(str(batch_id), str(owner.id), page), read)
+        return await self._cache.get(Key(str(batch_id), str(owner.id), page), read), ended_then(batch, ended)
+
+
+def ended_then(batch: Row, ended: datetime | None) -> bool:
+    finished_at = batch["finished_at"]
+    return finished_at is not None and datetime.fromisoformat(finished_at) == ended
 
 
 def is_over(batch: Row) -> bool:

@@ -35,6 +35,8 @@ from shared.urls import host_of, parse
 MOST_ITEMS = 10_000
 MOST_LINES = 50_000
 MOST_LINE_BYTES = 1_000_000
+# An index holds it, and an entry of one has at most 2,704 bytes.
+MOST_CUSTOM_ID = 200
 Row = dict[str, Any]
 Priority = Literal["normal", "low"]
 Model = TypeVar("Model", bound=BaseModel)
@@ -69,13 +71,34 @@ def told_options(text: str) -> Row:
     return options
 
 
+def enlistable(given: Row) -> Row:
+    """An input that can be enlisted, or options that go into each. Raises ValueError."""
+    if len(str(storable(given).get("custom_id"))) > MOST_CUSTOM_ID:
+        raise ValueError(f"custom_id has at most {MOST_CUSTOM_ID} characters")
+    return given
+
+
 WebhookUrl = Annotated[
     str,
     Field(max_length=2083, description="https address that is told when the batch has ended; see docs/webhooks.md"),
     AfterValidator(told_to),
 ]
 Deadline = Annotated[Moment, Field(description="What still waits then is cancelled, and the batch ends as expired")]
-Options = Annotated[Row, AfterValidator(storable)]
+Options = Annotated[Row, AfterValidator(enlistable)]
+Item = Annotated[
+    Row,
+    AfterValidator(enlistable),
+    Field(
+        json_schema_extra={
+            "properties": {
+                "custom_id": {
+                    "description": "Your own name for the item, kept as text",
+                    "maxLength": MOST_CUSTOM_ID,
+                }
+            }
+        }
+    ),
+]
 
 
 class Order(BaseModel):
@@ -109,7 +132,7 @@ class Order(BaseModel):
 class Submission(Order):
     """Items, or a function's backlog."""
 
-    items: Annotated[list[Row], Field(min_length=1, max_length=MOST_ITEMS), AfterValidator(storable)] | None = Field(
+    items: Annotated[list[Item], Field(min_length=1, max_length=MOST_ITEMS)] | None = Field(
         None,
         description='The inputs, each with a "custom_id" of your own if you like',
         examples=[[{"url": "https://example.com/story", "custom_id": "story-1"}]],
@@ -201,12 +224,14 @@ async def lines_of(stream: AsyncIterator[bytes]) -> AsyncIterator[Row]:
 
 def item_of(line: bytes, number: int) -> Row:
     try:
-        item = storable(json.loads(line))
-    except (ValueError, RecursionError) as error:
+        given = json.loads(line)
+        if isinstance(given, dict):
+            return enlistable(given)
+    except ValueError as error:
         raise Problem(422, f"line {number}: {error}") from error
-    if not isinstance(item, dict):
-        raise Problem(422, f'line {number}: each line is a JSON object, such as {{"url": "https://example.com/story"}}')
-    return item
+    except RecursionError as error:
+        raise Problem(422, f"line {number}: the JSON is nested too deeply") from error
+    raise Problem(422, f'line {number}: each line is a JSON object, such as {{"url": "https://example.com/story"}}')
 
 
 async def listed(items: Sequence[Row]) -> AsyncIterator[Row]:

@@ -107,8 +107,9 @@ begin
 end
 $$;
 
--- Everything about one poster is found by its content_id; only poster's items write this index.
-create index items_of_poster on public.items ((input ->> 'content_id'), id desc) where function = 'poster';
+-- Everything about one poster is found by its content_id; only poster's items write this index. Whoever sends a longer one
+-- than the function takes has it refused there, not by the index.
+create index items_of_poster on public.items (left(input ->> 'content_id', 200), id desc) where function = 'poster';
 
 -- How well overlays go on a poster: the mean of its zones' scores.
 create function public.poster_score(zones jsonb) returns double precision
@@ -125,7 +126,7 @@ language sql stable as $$
   select analysis = coalesce(
     (select a.item_id
      from public.items i join public.batches b on b.id = i.batch_id join public.poster_analyses a on a.item_id = i.result_id
-     where i.function = 'poster' and i.input ->> 'content_id' = of_content and i.state = 'done'
+     where i.function = 'poster' and left(i.input ->> 'content_id', 200) = of_content and i.state = 'done'
        and (caller is null or b.owner is null or b.owner = caller)
      order by i.id desc limit 1),
     (select a.item_id from public.poster_analyses a
@@ -137,7 +138,7 @@ create function public.poster_v1(wanted text, caller uuid) returns setof jsonb
 language sql stable as $$
   with mine as materialized (
     select i.* from public.items i join public.batches b on b.id = i.batch_id
-    where i.function = 'poster' and i.input ->> 'content_id' = wanted
+    where i.function = 'poster' and left(i.input ->> 'content_id', 200) = wanted
       and (caller is null or b.owner is null or b.owner = caller)
     order by i.id desc limit 100
   ), newest as (
@@ -194,7 +195,7 @@ language sql stable as $$
   where p.id > after and (with_inactive or p.active)
     and (not unseen or not exists (
       select from public.items i
-      where i.function = 'poster' and i.input ->> 'content_id' = p.content_id and i.input ->> 'url' = p.url
+      where i.function = 'poster' and left(i.input ->> 'content_id', 200) = p.content_id and i.input ->> 'url' = p.url
         and i.state <> 'cancelled' and i.created_at >= coalesce(p.url_changed_at, '-infinity')))
   order by p.id limit most
 $$;

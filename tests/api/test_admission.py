@@ -110,6 +110,7 @@ async def test_requests_that_come_together_share_one_call(environment, door, cal
         ("203.0.113.9", 2, "192.0.2.1"),
         ("203.0.113.9", 0, "192.0.2.1"),
         ("2001:db8:1:2:3:4:5:6", 1, "2001:db8:1:2::/64"),
+        ("::ffff:203.0.113.9", 1, "203.0.113.9"),
         ("not an address", 1, None),
     ],
 )

@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from psycopg import sql
 
 from functions.api.caching import MOST_ENTRY_BYTES, Cache, Kept, Key, Memory, made
 from functions.api.redis_cache import Breaker, redis_of
@@ -11,6 +12,7 @@ from shared.settings import BadSettings
 from tests.api.redis_road import road_to_redis
 from tests.api.test_submitting import is_problem
 from tests.engine.here import settings_of
+from tests.posters_reach.rows import analysis, as_columns
 
 MINE, OTHERS = Key("batch", "me", "status"), Key("batch", "you", "status")
 
@@ -339,12 +341,43 @@ def test_a_batch_at_work_is_to_be_asked_for_each_time(api):
     assert answer.headers["vary"] == "Authorization, Accept"
 
 
-def test_a_batch_that_is_over_may_be_kept_for_half_a_minute_and_its_results_for_an_hour(api, over):
-    status, results = api.get(f"/v3/batches/{over}"), api.get(f"/v3/batches/{over}/results")
+def test_a_batch_that_is_over_is_read_from_the_database_once_and_may_be_kept_for_half_a_minute(api, over, door):
+    door.clear()
 
-    ages = [int(answer.headers["cache-control"].removeprefix("private, max-age=")) for answer in (status, results)]
-    assert 20 <= ages[0] <= 30
-    assert 3500 <= ages[1] <= 3600
+    answers = [api.get(f"/v3/batches/{over}") for _ in range(3)]
+
+    assert all(0 < int(one.headers["cache-control"].removeprefix("private, max-age=")) <= 30 for one in answers)
+    assert door.calls["batches_v1"] == 1
+
+
+def test_the_results_of_an_end_may_be_kept_for_an_hour(api, over):
+    links = api.get(f"/v3/batches/{over}").json()["links"]
+
+    answer = looked(api, links["results"])
+
+    assert 3500 <= int(answer.headers["cache-control"].removeprefix("private, max-age=")) <= 3600
+    assert answer.json() == api.get(f"/v3/batches/{over}/results").json()
+
+
+@pytest.mark.parametrize("query", [{}, {"ended": "2026-01-01T00:00:00Z"}], ids=["no end", "another end"])
+def test_results_that_may_be_tried_again_are_asked_for_each_time(api, over, query):
+    answer = api.get(f"/v3/batches/{over}/results", **query)
+
+    assert answer.headers["cache-control"] == "private, no-cache"
+
+
+def test_a_batch_that_is_tried_again_tells_another_link_to_its_results_at_each_end(api, over, work_off):
+    links = [api.get(f"/v3/batches/{over}").json()["links"]["results"]]
+    api.act(f"/v3/batches/{over}/retry-failed")
+    links.append(api.get(f"/v3/batches/{over}").json()["links"]["results"])
+    at_work = looked(api, links[0])
+    work_off()
+    links.append(api.get(f"/v3/batches/{over}").json()["links"]["results"])
+
+    assert links[1] == f"/v3/batches/{over}/results"
+    assert len(set(links)) == 3
+    assert at_work.headers["cache-control"] == "private, no-cache"
+    assert "max-age" in looked(api, links[2]).headers["cache-control"]
 
 
 @pytest.mark.parametrize("path", ["", "/results"])
@@ -427,3 +460,34 @@ def test_the_cache_tells_of_itself(api, over):
 
 def test_the_cache_tells_nothing_to_nobody(caller_of):
     is_problem(caller_of.nobody().get("/v3/cache/stats"), 401)
+
+
+@pytest.fixture
+def drawn(database):
+    """The path of an overlay, and what redraws it."""
+    database.execute(
+        "insert into quotas (name, requests_per_minute) values ('gemini-vision', 30) on conflict do nothing"
+    )
+    item = database.execute(
+        "with batch as (insert into batches (function, source, state) values ('poster', 'items', 'open') returning id) "
+        "insert into items (batch_id, function, quota, state, input, input_key) "
+        """select id, 'poster', 'gemini-vision', 'done', '{"content_id": "t1"}', 't1' from batch returning id"""
+    ).fetchone()["id"]
+    row = as_columns({"item_id": item, **analysis("t1")})
+    names, marks = sql.SQL(", ").join(map(sql.Identifier, row)), sql.SQL(", ").join(sql.Placeholder() * len(row))
+    database.execute(sql.SQL("insert into poster_analyses ({}) values ({})").format(names, marks), list(row.values()))
+    database.execute("update items set result_id = id where id = %s", [item])
+    yield "/v3/posters/t1/overlay.svg", lambda: database.execute("update poster_analyses set zones = '[]'")
+    database.execute("truncate poster_analyses")
+
+
+def test_an_overlay_is_asked_for_each_time_and_given_again_where_it_has_changed(caller_of, drawn):
+    operator, (path, redraw) = caller_of(operator=True), drawn
+
+    first = operator.get(path)
+    same = looked(operator, path, first.headers["etag"])
+    redraw()
+    other = looked(operator, path, first.headers["etag"])
+
+    assert (first.headers["cache-control"], first.headers["vary"]) == ("private, no-cache", "Authorization, Accept")
+    assert [answer.status_code for answer in (first, same, other)] == [200, 304, 200]

@@ -6,6 +6,8 @@ import httpx
 import pytest
 
 from cli import app
+from cli.keys import Keys
+from cli.problems import Unreachable
 
 
 @pytest.fixture
@@ -73,6 +75,15 @@ def test_a_refused_secret_says_which_setting(piecework, monkeypatch):
 
     assert code == 4
     assert "SUPABASE_SECRET_KEY" in said
+
+
+def test_a_website_in_the_place_of_supabase_is_told_of():
+    keys = Keys("http://127.0.0.1:1", "sb_secret")
+    website = httpx.MockTransport(lambda _: httpx.Response(200, text="<!doctype html>"))
+    keys._http = httpx.Client(base_url="http://127.0.0.1:1", transport=website)
+
+    with pytest.raises(Unreachable, match="check SUPABASE_URL"):
+        keys.all()
 
 
 def test_a_missing_setting_is_named(piecework, monkeypatch):

@@ -137,13 +137,22 @@ def test_what_is_not_there_says_where_to_look(api, path):
     assert "/openapi.json lists what there is" in is_problem(api.get(path), 404)
 
 
-def test_a_method_that_is_not_there_is_a_problem_too(api):
-    answer = api.function.client.delete(
-        f"{api.function.url}/v3/batches", headers={"Authorization": f"Bearer {api.key}"}
+@pytest.mark.parametrize(("path", "allowed"), [("/v3/batches", "GET, POST"), ("/", "GET"), ("/docs", "GET")])
+def test_a_method_that_is_not_there_is_a_problem_too(api, path, allowed):
+    answer = api.function.client.delete(f"{api.function.url}{path}", headers={"Authorization": f"Bearer {api.key}"})
+
+    assert f"{path} takes {allowed}, not DELETE" in is_problem(answer, 405)
+    assert answer.headers["allow"] == allowed
+
+
+def test_json_that_is_none_is_said_so(api):
+    answer = api.function.client.post(
+        f"{api.function.url}/v3/dead-letters/replay",
+        content=b'{"reason": ',
+        headers={"Authorization": f"Bearer {api.key}", "Content-Type": "application/json"},
     )
 
-    is_problem(answer, 405)
-    assert answer.headers["allow"] == "GET, POST"
+    assert is_problem(answer, 422).startswith("body: this is not JSON (")
 
 
 def test_the_api_describes_itself(api):

@@ -20,6 +20,13 @@ JSON = st.recursive(
 )
 
 
+def nested(levels):
+    value = "deep"
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
 def counts(database):
     return database.execute(
         "select (select count(*) from batches) as batches, (select count(*) from items) as items"
@@ -64,6 +71,15 @@ def test_custom_ids_stay_with_their_items_and_out_of_their_inputs(api):
         ("7", ("do", "skip")),
         ("mine", ("do", "done")),
     ]
+
+
+def test_a_custom_id_may_have_200_characters_and_is_found_by_them(api):
+    mine = "\U0001f600" * 200
+    api.submit({"do": "done", "custom_id": mine}, {"do": nested(99)})
+
+    (found,) = api.get("/v3/items", q=mine).json()["items"]
+
+    assert found["custom_id"] == mine
 
 
 def test_options_go_into_every_item(api, database):
@@ -178,6 +194,11 @@ def test_a_call_whose_answer_from_the_database_was_lost_is_told_to_the_fan_out_a
         (b'{"function": "probe", "items": [{"do": "\\ud83d"}]}', "items"),
         (b'{"function": "probe", "items": [{"do": NaN}]}', "items"),
         (b'{"function": "probe", "items": [{"do": 1e999}]}', "items"),
+        ({"function": "probe", "items": [{}, {"do": nested(100)}]}, "items.1: nested too deeply"),
+        ({"function": "probe", "items": [{"do": nested(930)}]}, "items.0: nested too deeply"),
+        ({"function": "probe", "items": [{}], "options": {"n": nested(300)}}, "options: nested too"),
+        ({"function": "probe", "items": [{}, {"custom_id": "x" * 201}]}, "items.1: custom_id has at most"),
+        ({"function": "probe", "items": [{}], "options": {"custom_id": "x" * 201}}, "options: custom_id"),
     ],
 )
 def test_what_cannot_be_a_batch_is_told_why(api, database, topic, body, said):
@@ -211,6 +232,21 @@ def test_too_much_at_once_is_refused_before_it_is_read(api, database):
     answer = api.post(b'{"function": "probe", "items": [{"do": "' + b"x" * 10_000_001 + b'"}]}')
 
     assert "at most 10,000,000 bytes" in is_problem(answer, 413)
+
+
+def test_more_is_taken_of_what_is_read_as_it_comes_and_of_nothing_else(api):
+    """Whatever stands beside the media type, or how it is written."""
+    much = b'{"function": "probe", "items": [{"do": "' + b"x" * 10_000_001 + b'"}]}'
+    line = b'{"do": "done"}\n'
+
+    is_problem(api.post(much, **{"Content-Type": "application/json; x=application/x-ndjson"}), 413)
+    lines = api.function.client.post(
+        f"{api.function.url}/v3/batches?function=probe",
+        content=b"\n" * 10_000_001 + line,
+        headers={"Authorization": f"Bearer {api.key}", "Content-Type": "Application/X-NDJSON; charset=utf-8"},
+    )
+
+    assert lines.status_code == 202
 
 
 def test_too_much_at_once_is_refused_also_when_its_length_was_not_told(api, database):

@@ -1,12 +1,17 @@
 """JSON lines: read as they come, enlisted chunk by chunk, and gone on with after they broke off."""
 
 import json
+from uuid import uuid4
 
 import httpx
 import pytest
 
-from functions.api.submission import MOST_LINE_BYTES, MOST_LINES
-from tests.api.test_submitting import counts, is_problem
+from functions.api.filling import Filling
+from functions.api.keys import KeyHolder
+from functions.api.submission import MOST_LINE_BYTES, MOST_LINES, Order, chunked, listed, wanted
+from shared.store import RowRefused
+from tests.api.test_submitting import counts, is_problem, nested
+from tests.engine.here import manifests_of
 
 
 def lines(*numbers, **more):
@@ -45,9 +50,11 @@ def test_lines_may_come_in_pieces_and_without_a_last_newline(api):
         (b"\xff\xfe\n", "line 1: "),
         (b"[" * 100_000, "line 1: "),
         (lines(*range(600)) + b"nonsense\n", "line 601: "),
+        (lines(*range(600)) + lines(1, custom_id="x" * 201), "line 601: custom_id has at most 200 characters"),
+        (lines(*range(600)) + lines(1, deep=nested(930)), "line 601: nested too deeply"),
         (b'{"do": "' + b"x" * MOST_LINE_BYTES + b'"}', f"at most {MOST_LINE_BYTES:,} bytes"),
     ],
-    ids=range(10),
+    ids=range(12),
 )
 def test_an_upload_with_a_bad_line_is_refused_as_a_whole_and_its_key_is_free_again(api, database, topic, content, said):
     answer = api.upload(content, key="once")
@@ -57,6 +64,41 @@ def test_an_upload_with_a_bad_line_is_refused_as_a_whole_and_its_key_is_free_aga
     assert database.execute("select count(*) as n from batches where finished_at is null").fetchone()["n"] == 0
     assert topic.messages() == []
     assert api.upload(lines(1), key="once").status_code == 202
+
+
+class Refusing:
+    """The database, which takes the first chunk, and refuses what is in the second."""
+
+    def __init__(self):
+        self.calls = []
+
+    async def call(self, name, **arguments):
+        self.calls.append(name)
+        if name == "begin_batch_v1":
+            return [
+                {
+                    "verdict": "new",
+                    "batch_id": str(uuid4()),
+                    "state": "accepting",
+                    "chunks": 0,
+                    "chunks_hash": None,
+                    "secret": None,
+                }
+            ]
+        if arguments.get("place") == 2:
+            raise RowRefused("row_refused", "too large for its index (54000)")
+        return "taken"
+
+
+async def test_an_upload_that_the_database_refuses_leaves_its_key_free_again(project):
+    store, article = Refusing(), manifests_of(project).functions["article"]
+    items = chunked(listed([{"n": n} for n in range(1200)]), most=MOST_LINES)
+    owner, order = KeyHolder(uuid4(), "test", "internal", operator=False), Order(function="article")
+
+    with pytest.raises(RowRefused):
+        await Filling(store, None).with_items(owner, article, wanted(order, "once"), items)
+
+    assert store.calls == ["begin_batch_v1", "take_chunk_v1", "take_chunk_v1", "void_batch_v1"]
 
 
 def test_more_lines_than_a_batch_may_have_are_refused(api, database):
@@ -138,6 +180,7 @@ def test_an_upload_goes_on_behind_the_chunk_whose_answer_was_lost(api, database,
         ({"function": ""}, "no function ''"),
         ({"options": "["}, "options must be a JSON object"),
         ({"options": "[]"}, "options must be a JSON object"),
+        ({"options": json.dumps({"n": nested(400)})}, "options: nested too deeply"),
         ({"priority": "high"}, "priority: "),
         ({"deadline": "2020-01-01T00:00:00Z"}, "deadline: it has passed already"),
         ({"webhook_url": "http://receiver.example/"}, "over https alone"),

@@ -1,10 +1,16 @@
 """What counts as an item in a file, and what is told about the rest."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli import inputs
 from cli.inputs import read
+from cli.poster_files import read_posters
+from cli.problems import BadInput
+from functions.api import limits, submission
 
 
 def test_a_line_is_a_url_and_comments_and_blanks_are_none():
@@ -52,6 +58,11 @@ def test_csv_is_known_by_its_url_column():
         ('{"url": 5}', "no url"),
         ('{"url": "http://daily.test/", "n": NaN}', "not JSON"),
         ("{" * 100_000, "not JSON"),
+        ('{"url": "http://daily.test/\\ud800"}', "half of a character pair"),
+        ('{"url": "http://daily.test/", "note": "\\u0000"}', "the character NUL"),
+        ('{"url": "http://daily.test/", "n": 1e999}', "a number that is too large for JSON"),
+        ('{"url": "http://daily.test/", "n": ' + "[" * 100 + "]" * 100 + "}", "nested too deeply"),
+        ('{"url": "http://daily.test/", "custom_id": "' + "x" * 201 + '"}', "its custom_id is longer than 200"),
     ],
 )
 def test_a_bad_line_is_told_with_its_number_and_reason(line, reason):
@@ -60,6 +71,29 @@ def test_a_bad_line_is_told_with_its_number_and_reason(line, reason):
     assert len(given_in.items) == 1
     assert [bad.number for bad in given_in.bad_lines] == [2]
     assert reason in given_in.bad_lines[0].reason
+
+
+def test_what_a_line_may_hold_is_what_the_api_takes():
+    assert (inputs.MOST_CUSTOM_ID, inputs.MOST_LEVELS) == (submission.MOST_CUSTOM_ID, limits.MOST_LEVELS)
+    deepest = '{"url": "http://daily.test/", "n": ' + "[" * 99 + "]" * 99 + "}"
+    assert read(deepest.encode()).bad_lines == []
+    assert limits.storable(json.loads(deepest))
+
+
+def test_a_header_that_never_ends_is_told_of():
+    with pytest.raises(BadInput, match="line 1: the header is not CSV"):
+        read(b'url,"note\n' + b"http://daily.test/,\n" * 10_000)
+
+
+def test_a_poster_that_cannot_be_sent_is_a_bad_line(tmp_path):
+    file = tmp_path / "posters.jsonl"
+    poster = '{"content_id": "t%d", "url": "http://posters.test/a.jpg", "title": "%s"}\n'
+    file.write_text(poster % (1, "\\ud800") + poster % (2, "Tin"))
+
+    bad, (number, row) = read_posters(file, {})
+
+    assert str(bad) == "line 1: half of a character pair"
+    assert (number, row["title"]) == (2, "Tin")
 
 
 def test_bytes_that_are_no_text_are_told():

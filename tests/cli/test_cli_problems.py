@@ -27,6 +27,12 @@ WRONG_KEY = "pw_secret_9876543210"
         (["run", "--nope"], 2, "See piecework --help."),
         (["nope"], 2, "See piecework --help."),
         (["results", "b1", "--json", "--csv"], 2, "Choose one of"),
+        (["results", "b1", "--csv", "--out", "."], 2, ". is a folder; choose another --out."),
+        (["poster", "report", "urls.html", "--limit", "9" * 20], 2, "See piecework --help."),
+        (["run", "article", "--backlog", "--option", 'x="\\ud800"'], 2, "--option: half of a character pair"),
+        (["run", "\udcff", "--backlog"], 2, r"'\udcff' cannot stand here"),
+        (["items", "find", "\udcff"], 2, r"'\udcff' cannot stand here"),
+        (["batches", "--since", "0001-01-01T00:00+23:00"], 2, "is no moment"),
     ],
 )
 def test_a_problem_is_one_line_with_its_code(piecework, arguments, code, told):

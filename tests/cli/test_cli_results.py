@@ -3,8 +3,12 @@
 import csv
 import io
 import json
+from pathlib import Path
 
 import pytest
+
+from cli import posters
+from cli.problems import BadInput
 
 URLS = ("http://daily.test/a", "http://daily.test/huge", "http://daily.test/b")
 
@@ -76,6 +80,11 @@ def test_a_failure_halfway_leaves_the_old_file_alone(piecework, api, batch, tmp_
 
     assert ran.code == 3
     assert file.read_text() == "old"
+
+
+def test_a_report_is_not_written_over_a_folder():
+    with pytest.raises(BadInput, match="is a folder"):
+        posters.write(Path(), "a page")
 
 
 def test_a_file_that_cannot_be_written_is_told(piecework, batch):

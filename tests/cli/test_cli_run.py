@@ -8,13 +8,14 @@ URLS = ("http://daily.test/a", "http://daily.test/paywall", "http://daily.test/b
 
 
 def test_run_sends_one_batch_and_says_how_to_follow_it(piecework, api, urls):
-    ran = piecework("run", "article", urls(*URLS), "--option", "language=sv", "--option", "sentences=3")
+    given = ("language=sv", "sentences=3", "name=NaN")
+    ran = piecework("run", "article", urls(*URLS), *(word for one in given for word in ("--option", one)))
 
     ((_, body),) = api.posts
     assert body == {
         "function": "article",
         "items": [{"url": url} for url in URLS],
-        "options": {"language": "sv", "sentences": 3},
+        "options": {"language": "sv", "sentences": 3, "name": "NaN"},
     }
     assert ran.code == 0
     assert "piecework batch b1 --wait" in ran.err

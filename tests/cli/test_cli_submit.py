@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import sys
+import threading
 from datetime import UTC, datetime
 
 import pytest
@@ -82,6 +84,20 @@ def test_standard_input_is_read_and_may_be_sent_twice(piecework, api, monkeypatc
     assert [body["items"] for _, body in api.posts] == [ITEMS] * 2
 
 
+def test_a_pipe_is_read_and_may_be_sent_twice(piecework, api, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=["\n".join(map(json.dumps, ITEMS))])
+    writer.start()
+    api.lost_answers = 1
+
+    ran = piecework("submit", "article", str(pipe))
+
+    writer.join()
+    assert ran.code == 0
+    assert [body["items"] for _, body in api.posts] == [ITEMS] * 2
+
+
 def test_wait_stays_to_the_end(piecework, file):
     ran = piecework("submit", "article", file, "--wait")
 
@@ -96,6 +112,8 @@ def test_wait_stays_to_the_end(piecework, file):
         (["[1]"], "line 1: not a JSON object"),
         ([""], "holds nothing to send"),
         (["# nothing"], "line 1: not a JSON object"),
+        (["{}", {"custom_id": "x" * 201}], "line 2: its custom_id is longer than 200 characters; nothing was sent"),
+        (['{"n": 1e999}'], "line 1: a number that is too large for JSON"),
     ],
 )
 def test_a_bad_file_is_told_of_and_not_sent(piecework, api, urls, lines, told):

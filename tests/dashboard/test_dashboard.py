@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Locator, Page, expect
 
 from tests.dashboard.conftest import Open, sign_in
 from tests.dashboard.stack import Stack
@@ -50,17 +50,27 @@ PALE = """() => {
 }"""
 
 
-async def submit(page: Page, *lines: str, function: str = "article", priority: str = "normal") -> str:
-    """By the form; the new batch's id, with its drawer closed again."""
+async def send(page: Page, *lines: str, function: str = "article", priority: str = "normal") -> Locator:
+    """By the form; the new batch's drawer."""
     await page.get_by_role("button", name="Submit items").click()
-    drawer = page.get_by_role("dialog", name="Submit items")
-    await drawer.get_by_label("Function").select_option(function)
-    await drawer.get_by_label("Items, one a line").fill("\n".join(lines))
-    await drawer.get_by_label("Priority").select_option(priority)
-    await drawer.get_by_role("button", name="Submit").click()
-    batch = await page.get_by_role("dialog", name="Batch").locator(".facts code").first.inner_text()
+    form = page.get_by_role("dialog", name="Submit items")
+    await form.get_by_label("Function").select_option(function)
+    await form.get_by_label("Items, one a line").fill("\n".join(lines))
+    await form.get_by_label("Priority").select_option(priority)
+    await form.get_by_role("button", name="Submit").click()
+    return page.get_by_role("dialog", name="Batch")
+
+
+async def submit(page: Page, *lines: str, function: str = "article", priority: str = "normal") -> str:
+    """The new batch's id, with its drawer closed again."""
+    drawer = await send(page, *lines, function=function, priority=priority)
+    batch = await id_of(drawer)
     await page.get_by_role("button", name="Close", exact=True).click()
     return batch
+
+
+async def id_of(drawer: Locator) -> str:
+    return await drawer.locator(".facts code").first.inner_text()
 
 
 async def confirm(page: Page, word: str) -> None:
@@ -140,7 +150,7 @@ async def test_a_poster_is_seen_with_its_zones(stack: Stack, open_page: Open):
     async with open_page(key=stack.operator_key) as page:
         await submit(page, POSTER, function="poster")
 
-        card = page.get_by_role("button", name=re.compile("· harbour$"))
+        card = page.get_by_role("button", name="· posters.test/harbour.jpg")
         await expect(card).to_be_visible(timeout=60_000)
         await expect(card.locator("img")).to_have_attribute("src", re.compile("^blob:"))
         await card.click()

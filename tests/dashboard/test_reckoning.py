@@ -78,4 +78,28 @@ async def test_lines_become_items(reckon):
     )
 
     assert articles == [{"url": "https://a.test/x"}, {"url": "https://a.test/y", "custom_id": "y"}]
-    assert posters == [{"content_id": "tin", "url": "https://a.test/p/tin.jpg?w=2"}]
+    assert posters == [{"content_id": "a.test/p/tin.jpg?w=2", "url": "https://a.test/p/tin.jpg?w=2"}]
+
+
+async def test_posters_whose_files_have_one_name_stay_apart(reckon):
+    urls = [
+        "https://a.test/tin/poster.jpg",
+        "https://b.test/gold/poster.jpg",
+        "https://b.test/show?id=1",
+        "https://b.test/show?id=2",
+    ]
+
+    [posters] = await reckon(("views/submit.js", "itemsOf", ["\n".join(urls), "poster"]))
+
+    assert len({poster["content_id"] for poster in posters}) == len(urls)
+
+
+async def test_a_poster_is_called_what_the_api_can_be_asked_for(reckon):
+    long = "https://a.test/" + "x" * 300 + "/tin.jpg"
+
+    [posters] = await reckon(("views/submit.js", "itemsOf", [f"https://a.test//./p/../tin/#top\n{long}", "poster"]))
+
+    names = [poster["content_id"] for poster in posters]
+    assert names[0] == "a.test/p/tin"
+    assert len(names[1]) == 200
+    assert names[1].endswith("/tin.jpg")

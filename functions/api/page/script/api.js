@@ -1,6 +1,6 @@
 // The API over HTTP: JSON in and out, and what goes wrong as a Problem that says what to do.
 
-const MOST_SECONDS = 30;
+const MOST_SILENT_SECONDS = 30;
 
 export class Problem extends Error {
   /** `status` 0: no answer came. `retryAfter`: seconds, or null. */
@@ -55,13 +55,35 @@ export async function health() {
   throw await problemOf(answer);
 }
 
+/** The whole answer. It may take as long as something of it comes: results are large, and lines slow. */
 async function reach(path, options) {
+  const silence = new AbortController();
+  let timer;
+  const listen = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => silence.abort(), MOST_SILENT_SECONDS * 1000);
+  };
   try {
-    return await fetch(path, { ...options, signal: AbortSignal.timeout(MOST_SECONDS * 1000) });
-  } catch (error) {
-    const late = error.name === "TimeoutError";
-    throw new Problem(0, late ? `No answer within ${MOST_SECONDS} s.` : "Piecework cannot be reached.");
+    listen();
+    const answer = await fetch(path, { ...options, signal: silence.signal });
+    return new Response(new Blob(await partsOf(answer.body, listen)), answer);
+  } catch {
+    if (!silence.signal.aborted) throw new Problem(0, "Piecework cannot be reached.");
+    throw new Problem(0, `Piecework was silent for ${MOST_SILENT_SECONDS} s.`);
+  } finally {
+    clearTimeout(timer);
   }
+}
+
+/** A stream to its end; `heard()` is called at each part. */
+async function partsOf(stream, heard) {
+  const parts = [];
+  const reader = stream.getReader();
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    heard();
+    parts.push(next.value);
+  }
+  return parts;
 }
 
 async function problemOf(answer) {

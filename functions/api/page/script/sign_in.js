@@ -21,6 +21,8 @@ export function askForKey(enter, why = "") {
 async function tryKey(key, enter) {
   const field = byId("key");
   const problem = await problemWith(key);
+  // Pressed twice: the first that was good has let them in.
+  if (byId("sign-in").hidden) return null;
   say(byId("key-error"), problem ?? "");
   field.toggleAttribute("aria-invalid", Boolean(problem));
   if (problem) return field.select();

@@ -1,11 +1,12 @@
 // One dead letter in the list.
 
 import { ago, ticking } from "../clock.js";
-import { h, say } from "../dom.js";
+import { h, say, show } from "../dom.js";
 import { plural, words } from "../format.js";
 import { button } from "../parts.js";
+import { addressOf } from "../views/item_name.js";
 
-export const nameOf = (item) => item.custom_id ?? item.input?.url ?? item.item_id;
+export const nameOf = (item) => item.custom_id ?? addressOf(item) ?? item.item_id;
 
 export class DeadLetterRow {
   constructor(letter, panel, open) {
@@ -17,12 +18,13 @@ export class DeadLetterRow {
     this.reason = h("span", { class: "badge dead" });
     this.error = h("p", { class: "why clamp" });
     this.more = h("span", { class: "faint" });
+    this.address = h("span", { class: "faint" });
     this.age = ticking(h("span", { class: "faint" }), () => (this.letter.finished_at ? ago(this.letter.finished_at) : ""));
     this.element = h("li", { class: "letter", "data-item": letter.item_id },
       this.choice,
       h("div", { class: "what" },
         button(name, () => open(letter.item_id), { class: "link", "aria-haspopup": "dialog" }),
-        h("div", { class: "under" }, this.reason, this.more, this.age), this.error),
+        h("div", { class: "under" }, this.reason, this.more, this.address, this.age), this.error),
       h("div", { class: "deeds" },
         button("Replay", (event) => panel.deeds.replay(event.target, [this.letter]), { "aria-label": `Replay ${name}` }),
         button("Discard", (event) => panel.deeds.discard(event.target, [this.letter]), { class: "quiet", "aria-label": `Discard ${name}` })));
@@ -33,8 +35,10 @@ export class DeadLetterRow {
     this.choice.checked = this.panel.chosen.has(letter.item_id);
     say(this.reason, words(letter.reason ?? "dead"));
     say(this.error, letter.error ?? "");
-    const address = letter.custom_id && letter.input?.url;
-    say(this.more, [letter.function, address, plural(letter.attempts, "attempt")].filter(Boolean).join(" · "));
+    say(this.more, `${letter.function} · ${plural(letter.attempts, "attempt")}`);
+    // Apart from the others: a letter in it may turn the direction of writing around.
+    say(this.address, letter.custom_id ? (addressOf(letter) ?? "") : "");
+    show(this.address, this.address.textContent !== "");
     this.age.tick && say(this.age, this.age.tick());
   }
 

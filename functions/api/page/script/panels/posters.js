@@ -9,6 +9,7 @@ const EMPTY = "No posters analysed yet. Submit some to the function poster, or: 
 
 export class Posters {
   #seen = null;
+  #turn = 0;
 
   constructor(list, { api, open }) {
     this.api = api;
@@ -21,8 +22,11 @@ export class Posters {
     const seen = JSON.stringify(items.by_function.poster?.done ?? 0);
     if (seen === this.#seen) return;
     this.#seen = seen;
+    const turn = (this.#turn += 1);
     try {
       const { posters } = await this.api.get("/v3/posters", { limit: SHOWN });
+      // Another question was asked meanwhile: its answer counts.
+      if (turn !== this.#turn) return;
       this.rows.show(posters);
       this.pictures.keepOnly(posters.map((poster) => poster.analysis.item_id));
       say(byId("posters-unit"), posters.length ? `the ${posters.length} newest · green: an overlay may go there` : "");

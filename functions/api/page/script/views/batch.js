@@ -35,7 +35,7 @@ class BatchView {
   async load() {
     try {
       const batch = await this.page.api.get(`/v3/batches/${this.id}`);
-      this.deeds = batchDeeds(batch, { api: this.page.api, refresh: this.page.refresh });
+      this.deeds = batchDeeds(batch, { api: this.page.api, refresh: () => this.#changed() });
       this.body.replaceChildren(
         h("p", { class: "under" }, this.state, this.counts, this.deeds.element), this.progress.element, this.figures,
         block("Results", h("p", { class: "deeds" }, Object.entries(FILES).map(([name, kind]) => this.#download(name, kind)))),
@@ -47,13 +47,33 @@ class BatchView {
     }
   }
 
-  /** The page knows the newest batches; older ones are over. */
-  refresh() {
+  /** The page knows the newest batches; another is asked for until it is over. */
+  async refresh() {
+    if (!this.deeds) return;
     const batch = this.page.latest?.batches.find((one) => one.id === this.id);
-    if (batch && this.deeds) this.show(batch);
+    if (batch) this.show(batch);
+    else if (!this.over && !this.asking) await this.#ask();
+  }
+
+  /** By somebody's deed: what was over may be at work again. */
+  #changed() {
+    this.over = false;
+    this.page.refresh();
+  }
+
+  async #ask() {
+    this.asking = true;
+    try {
+      this.show(await this.page.api.get(`/v3/batches/${this.id}`));
+    } catch {
+      // The page's own question tells what is wrong, and after its next one this is asked again.
+    } finally {
+      this.asking = false;
+    }
   }
 
   show(batch) {
+    this.over = batch.finished_at !== null;
     setBadge(this.state, batch.state);
     say(this.counts, countsOf(batch));
     this.progress.show(batch);

@@ -7,6 +7,7 @@ import { count, duration, moment, money, plural, pretty, timeOfDay, words } from
 import { doing } from "../notices.js";
 import { isOver } from "../outcomes.js";
 import { badge, block, button, facts, table } from "../parts.js";
+import { nameOf } from "./item_name.js";
 
 export function openItem(id, page) {
   return openDrawer("Item", async (body) => {
@@ -18,14 +19,18 @@ export function openItem(id, page) {
 
 class ItemView {
   #item = null;
+  #turn = 0;
 
   constructor(id, body, page) {
     Object.assign(this, { id, body, page });
   }
 
   async load() {
+    const turn = (this.#turn += 1);
     try {
       const item = await this.page.api.get(`/v3/items/${this.id}`);
+      // Another question was asked meanwhile: its answer counts.
+      if (turn !== this.#turn) return;
       // Drawn anew only when it has changed: a selection stays.
       if (JSON.stringify(item) !== JSON.stringify(this.#item)) this.#draw(item);
       this.#item = item;
@@ -41,7 +46,7 @@ class ItemView {
 
   #draw(item) {
     this.body.replaceChildren(
-      h("p", { class: "address" }, item.input.url ?? item.custom_id ?? item.item_id),
+      h("p", { class: "address" }, nameOf(item)),
       h("p", { class: "under" }, badge(item.state), item.reason && h("b", {}, words(item.reason)), this.#deeds(item)),
       ...(item.error ? [h("p", { class: "problem" }, item.error)] : []),
       factsOf(item, () => this.page.openBatch(item.batch_id)),

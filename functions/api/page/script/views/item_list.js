@@ -4,10 +4,12 @@ import { h, Rows, show } from "../dom.js";
 import { moment, plural, words } from "../format.js";
 import { failed } from "../notices.js";
 import { badge, button } from "../parts.js";
+import { nameOf } from "./item_name.js";
 
 export class ItemList {
   #cursor = null;
   #items = [];
+  #turn = 0;
 
   /** `ask(cursor)` gives {items, next_cursor}. */
   constructor(ask, open, empty) {
@@ -19,8 +21,11 @@ export class ItemList {
   }
 
   async load(cursor = null) {
+    const turn = (this.#turn += 1);
     try {
       const page = await this.ask(cursor);
+      // Another question was asked meanwhile: its answer counts.
+      if (turn !== this.#turn) return;
       this.#items = cursor ? [...this.#items, ...page.items] : page.items;
       this.#cursor = page.next_cursor;
       this.rows.show(this.#items);
@@ -36,10 +41,12 @@ export class ItemList {
 }
 
 function line(item, open) {
-  const name = item.input.url ?? item.custom_id ?? item.item_id;
-  const more = [item.function, item.custom_id && item.custom_id !== name && item.custom_id, item.reason && words(item.reason),
-    plural(item.attempts, "attempt"), moment(item.created_at)];
+  const name = nameOf(item);
+  // Callers' words stand apart: a letter in them may turn the direction of writing around.
+  const own = item.custom_id && item.custom_id !== name && h("bdi", {}, item.custom_id);
+  const more = [item.function, own, item.reason && words(item.reason), plural(item.attempts, "attempt"),
+    moment(item.created_at)].filter(Boolean).flatMap((one) => [" · ", one]).slice(1);
   return h("li", { class: "item", "data-item": item.item_id },
     button(name, () => open(item.item_id), { class: "link", "aria-haspopup": "dialog" }),
-    h("div", { class: "under" }, badge(item.state), h("span", { class: "faint" }, more.filter(Boolean).join(" · "))));
+    h("div", { class: "under" }, badge(item.state), h("span", { class: "faint" }, more)));
 }

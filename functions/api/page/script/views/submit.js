@@ -3,12 +3,13 @@
 import { byId, say } from "../dom.js";
 import { closeDrawer, openDrawer } from "../drawer.js";
 import { brief, plural } from "../format.js";
-import { done } from "../notices.js";
+import { done, failed } from "../notices.js";
 import { openBatch } from "./batch.js";
 
 // What a function takes when all that was given is an address.
-const OF_ADDRESS = { poster: (url) => ({ content_id: fileName(url), url }) };
+const OF_ADDRESS = { poster: (url) => ({ content_id: contentId(url), url }) };
 const MOST_ITEMS = 10_000;
+const MOST_ID_LETTERS = 200;
 
 export function openSubmit(page) {
   return openDrawer("Submit items", (body) => {
@@ -34,9 +35,12 @@ async function submit(form, key, page) {
     const batch = await page.api.post("/v3/batches", orderOf(new FormData(form)), { "Idempotency-Key": key });
     done(`Batch ${brief(batch.id)} accepted: ${plural(batch.total, "item")}.`);
     page.refresh();
+    // Who has closed the form, or looks at something else by now, is not led away from it.
+    if (!form.isConnected) return;
     closeDrawer();
     await openBatch(batch.id, page);
   } catch (problem) {
+    if (!form.isConnected) return failed(problem);
     say(error, problem.message);
     form.elements.items.focus();
   } finally {
@@ -67,8 +71,10 @@ function itemOf(line, place, name) {
   }
 }
 
-/** "tin" of https://example.com/posters/tin.jpg?width=200 */
-function fileName(url) {
-  const path = url.replace(/[?#].*$/, "").replace(/\/+$/, "");
-  return path.split("/").at(-1).replace(/\.\w+$/, "") || url;
+/** "example.com/posters/tin.jpg" of https://example.com/posters/tin.jpg: files of one name lie in many places. */
+function contentId(url) {
+  const address = url.replace(/^https?:\/\//i, "").replace(/#.*$/, "");
+  // Addresses differ at their end. Parts that are empty or dots cannot be asked for.
+  const parts = [...address].slice(-MOST_ID_LETTERS).join("").split("/");
+  return parts.filter((part) => !["", ".", ".."].includes(part)).join("/") || url;
 }
