@@ -20,13 +20,23 @@ LEAST_LOSS = 0.001
 
 def crops_of(width: int, height: int, elements: Sequence[Element]) -> dict[Ratio, Crop]:
     """A crop for each ratio; `width` and `height` in pixels."""
-    return {ratio: _crop(aspect * height / width, elements) for ratio, aspect in RATIOS.items()}
-
-
-def _crop(aspect: float, elements: Sequence[Element]) -> Crop:
-    """`aspect`: the ratio wanted, over that of the poster; below 1 the window slides sideways, else up and down."""
     worth, boxes = _worth(elements)
-    keep = bounding(boxes)
+    every = boxes_of(element.box for element in elements)
+    return {
+        ratio: _crop(aspect * height / width, elements, every, boxes, worth, bounding(boxes))
+        for ratio, aspect in RATIOS.items()
+    }
+
+
+def _crop(  # noqa: PLR0913
+    aspect: float,
+    elements: Sequence[Element],
+    every: Boxes,
+    boxes: Boxes,
+    worth: NDArray[np.float64],
+    keep: Boxes | None,
+) -> Crop:
+    """`aspect`: the ratio wanted, over that of the poster; below 1 the window slides sideways, else up and down."""
     axis, size = (0, min(1.0, aspect)) if aspect < 1 else (1, 1 / aspect)
     start = _best_start(boxes, worth, axis, size, _middle(keep, axis) - size / 2)
     window = [0.0, 0.0, 1.0, 1.0]
@@ -35,7 +45,7 @@ def _crop(aspect: float, elements: Sequence[Element]) -> Crop:
         box=_told(window),
         keep=None if keep is None else _told(keep),
         kept=round(min(1.0, float(_kept(boxes, window) @ worth)), 4) if len(worth) else 1.0,
-        loses=_losses(elements, window),
+        loses=_losses(elements, every, window),
     )
 
 
@@ -66,8 +76,8 @@ def _kept(boxes: Boxes, window: Sequence[float]) -> NDArray[np.float64]:
     return inside / np.maximum(areas(boxes), 1e-12)
 
 
-def _losses(elements: Sequence[Element], window: Sequence[float]) -> list[Loss]:
-    gone = 1 - _kept(boxes_of(element.box for element in elements), window)
+def _losses(elements: Sequence[Element], boxes: Boxes, window: Sequence[float]) -> list[Loss]:
+    gone = 1 - _kept(boxes, window)
     return [
         Loss(type=element.type, text=element.text, box=element.box, fraction=round(min(1.0, float(lost)), 4))
         for element, lost in zip(elements, gone, strict=True)

@@ -30,8 +30,9 @@ def intersections(these: Boxes, those: Boxes) -> Boxes:
 def union_area(boxes: Boxes) -> float:
     """The area that the boxes cover together, each spot counted once: cells of the grid that all their edges make."""
     boxes = boxes[areas(boxes) > 0]
-    if len(boxes) < 2:
-        return float(areas(boxes).sum())
+    if len(boxes) < 3:
+        twice = float(areas(intersections(boxes[:1], boxes[1:])).sum())
+        return float(areas(boxes).sum()) - twice
     xs, ys = np.unique(boxes[:, [0, 2]]), np.unique(boxes[:, [1, 3]])
     across = (boxes[:, 0, None] <= xs[:-1]) & (xs[1:] <= boxes[:, 2, None])
     down = (boxes[:, 1, None] <= ys[:-1]) & (ys[1:] <= boxes[:, 3, None])

@@ -41,25 +41,26 @@ class Light:
     def luminance(self) -> Values:
         """(height, width), 0 black to 1 white."""
         # "clip" has nothing to cut in bytes, and spares a check of each.
-        red, green, blue = (
-            steps.take(self.pixels[..., band], mode="clip") for band, steps in enumerate((_RED, _GREEN, _BLUE))
-        )
-        light: Values = np.minimum(red + green + blue, np.float32(1))
-        return light
+        light: Values = _RED.take(self.pixels[..., 0], mode="clip")
+        light += _GREEN.take(self.pixels[..., 1], mode="clip")
+        light += _BLUE.take(self.pixels[..., 2], mode="clip")
+        return np.minimum(light, np.float32(1), out=light)
 
     @cached_property
     def lightness(self) -> Values:
         """(height, width): luminance as the eye has it, CIE L* without its straight foot, 0 to 1."""
-        seen: Values = np.maximum(np.float32(1.16) * np.cbrt(self.luminance) - np.float32(0.16), np.float32(0))
-        return seen
+        seen: Values = np.cbrt(self.luminance)
+        seen *= np.float32(1.16)
+        seen -= np.float32(0.16)
+        return np.maximum(seen, np.float32(0), out=seen)
 
     @cached_property
     def restlessness(self) -> Values:
         """The squared gradient at each pixel, as it would be on a copy SIDE pixels long."""
         seen = self.lightness
         energy = np.zeros_like(seen)
-        energy[:, 1:] += np.square(np.diff(seen, axis=1))
-        energy[1:, :] += np.square(np.diff(seen, axis=0))
+        np.square(seen[:, 1:] - seen[:, :-1], out=energy[:, 1:])
+        energy[1:, :] += np.square(seen[1:, :] - seen[:-1, :])
         # On a smaller copy the same edges fill more of it.
         return energy * np.float32(max(energy.shape) / SIDE)
 
@@ -75,10 +76,11 @@ class Light:
         return 1 - min(1.0, math.sqrt(self.restlessness[self.window(box)].mean()) / RESTLESS)
 
     def brightness(self, box: tuple[float, float, float, float]) -> "Brightness":
-        values = self.luminance[self.window(box)].ravel()
-        darkest = int(WORST * (len(values) - 1))
-        ordered = np.partition(values, (darkest, len(values) - 1 - darkest))
-        return Brightness(float(values.mean()), float(ordered[darkest]), float(ordered[len(values) - 1 - darkest]))
+        values = self.luminance[self.window(box)].flatten()
+        mean, darkest = float(values.mean()), int(WORST * (len(values) - 1))
+        lightest = len(values) - 1 - darkest
+        values.partition((darkest, lightest))
+        return Brightness(mean, float(values[darkest]), float(values[lightest]))
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,12 @@ within reach.
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from functions.poster.geometry import HAIR, Boxes, areas, boxes_of, intersections, union_area
+from functions.poster.geometry import HAIR, areas, boxes_of, intersections, union_area
 from functions.poster.light import Light
 from functions.poster.row import Element, ElementType, Fractions, Pick, Reason, Zone
 from functions.poster.slots import Slot
 
-Kinds = NDArray[np.str_]
 # How much of one element an overlay may hide. More, and the slot is not safe ...
 UNSAFE: dict[ElementType, tuple[float, Reason]] = {
     "face": (0.02, "covers_face"),
@@ -46,11 +44,17 @@ def zones_of(slots: Sequence[Slot], elements: Sequence[Element], light: Light) -
     shared = intersections(places, boxes)
     covered, own, whole = areas(shared), areas(boxes), areas(places)
     hidden = np.divide(covered, own, out=np.zeros_like(covered), where=own > 0).clip(0, 1)
-    kinds = np.array([element.type for element in elements])
-    return [
-        _zone(slot, _filled(kinds, shared[n], covered[n] > 0, float(whole[n])), _worst(kinds, hidden[n]), light)
-        for n, slot in enumerate(slots)
-    ]
+    kinds = {kind: [n for n, element in enumerate(elements) if element.type == kind] for kind in WEIGHTS}
+    zones = []
+    for slot, parts, on_slot, of_element, area in zip(
+        slots, shared, covered.tolist(), hidden.tolist(), whole.tolist(), strict=True
+    ):
+        met = {kind: there for kind, those in kinds.items() if (there := [n for n in those if on_slot[n] > 0])}
+        # Where two elements of a kind overlap, what they fill counts once.
+        filled = {kind: min(1.0, union_area(parts[there]) / area) for kind, there in met.items()}
+        worst = {kind: max(of_element[n] for n in there) for kind, there in met.items()}
+        zones.append(_zone(slot, filled, worst, light))
+    return zones
 
 
 def recommended(zones: Sequence[Zone]) -> dict[str, Pick]:
@@ -60,21 +64,6 @@ def recommended(zones: Sequence[Zone]) -> dict[str, Pick]:
         if zone.role not in best or zone.score > best[zone.role].score:
             best[zone.role] = zone
     return {role: Pick(slot=zone.slot, safe=zone.safe, score=zone.score) for role, zone in best.items()}
-
-
-def _filled(kinds: Kinds, shared: Boxes, met: NDArray[np.bool_], whole: float) -> Fractions:
-    """By type, how much of a slot of this area is filled; where two elements overlap it counts once."""
-    return {kind: min(1.0, union_area(shared[met & (kinds == kind)]) / whole) for kind in _present(kinds[met])}
-
-
-def _worst(kinds: Kinds, hidden: NDArray[np.float64]) -> Fractions:
-    met = hidden > 0
-    return {kind: float(hidden[met & (kinds == kind)].max()) for kind in _present(kinds[met])}
-
-
-def _present(kinds: Kinds) -> list[ElementType]:
-    there = set(kinds.tolist())
-    return [kind for kind in WEIGHTS if kind in there]
 
 
 def _zone(slot: Slot, filled: Fractions, hidden: Fractions, light: Light) -> Zone:
