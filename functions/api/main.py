@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
+from shared.loading import load_now
 from shared.setup import needs_settings
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ async def handle(_request: Request) -> "FastAPI":
 
 @functools.cache
 def app_of(_loop: asyncio.AbstractEventLoop) -> "FastAPI":
+    load_now("functions.api.app")
     from functions.api.app import make_app  # noqa: PLC0415 - made at the first request, after the fork
 
     return make_app()

@@ -132,7 +132,7 @@ def add_pages(routes: APIRouter, posters: Posters) -> None:
         limit: Annotated[int, Query(ge=1, le=MOST_PAGE)] = PAGE,
         cursor: ListCursor = None,
         inactive: Annotated[bool, Query(description="Inactive ones too")] = False,
-        unseen: Annotated[bool, Query(description="Only those not submitted since they have their present url")] = False,
+        unseen: Annotated[bool, Query(description="Only those not submitted since they have this url")] = False,
     ) -> Response:
         return JSONResponse(await posters.listed(limit, cursor, inactive=inactive, unseen=unseen))
 
