@@ -36,6 +36,7 @@ from shared.tracing import Span, span
 from shared.tracing import request as traced
 
 Item = TypeVar("Item", bound=BaseModel)
+Heard = TypeVar("Heard")
 Work = Callable[[Item, Services], Awaitable[BaseModel]]
 Handle = Callable[[Request], Awaitable[Response]]
 
@@ -152,15 +153,8 @@ async def claimed(request: ClaimRequest, engine: Engine, started: float) -> Clai
     from the next delivery would. A part of the time that the work does not need is for that.
     """
     spare = (engine.manifest.timeout_seconds - engine.manifest.work_seconds) / 2
-    async for trial in AsyncRetrying(
-        retry=retry_if_exception_type(Unheard),
-        stop=stop_after_delay(max(0.0, spare - (time.monotonic() - started))),
-        wait=wait_exponential_jitter(initial=0.5, max=10),
-        reraise=True,
-    ):
-        with trial:
-            return await engine.claims.submit(request)
-    raise StoreDown("unreachable")
+    left = max(0.0, spare - (time.monotonic() - started))
+    return await insist(lambda: engine.claims.submit(request), Unheard, left)
 
 
 async def attempt(claim: Claim, engine: Engine, model: type[Item], work: Work[Item]) -> Ended:
@@ -254,14 +248,19 @@ async def keep(ended: Ended, engine: Engine, started: float) -> tuple[Ended, Kep
     Tried while the request lasts: the work may have been paid for, and a database that is late comes back.
     """
     left = engine.manifest.timeout_seconds - (time.monotonic() - started) - 10
+    return await insist(lambda: engine.keeps.submit(ended), StoreDown, max(left, 1))
+
+
+async def insist(ask: Callable[[], Awaitable[Heard]], again: type[StoreDown], seconds: float) -> Heard:
+    """What the database says in the end: asked once more for so long, while what is raised is `again`."""
     async for trial in AsyncRetrying(
-        retry=retry_if_exception_type(StoreDown),
-        stop=stop_after_delay(max(left, 1)),
+        retry=retry_if_exception_type(again),
+        stop=stop_after_delay(seconds),
         wait=wait_exponential_jitter(initial=0.5, max=10),
         reraise=True,
     ):
         with trial:
-            return await engine.keeps.submit(ended)
+            return await ask()
     raise StoreDown("unreachable")
 
 
