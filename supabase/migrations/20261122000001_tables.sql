@@ -4,7 +4,7 @@
 -- Time-ordered ids (UUID version 7, microseconds in rand_a): a million inserts land at the end of the index, and the
 -- items of a batch keep the order they came in. Built in from Postgres 18 on.
 create function public.new_id() returns uuid
-language sql volatile as $$
+language sql volatile set search_path = '' as $$
   select encode(
     overlay(
       uuid_send(gen_random_uuid())

@@ -1,7 +1,7 @@
 -- Items come in (enlist_v1), get their tasks (mark_queued_v1), and are found again when a task was lost (sweep_v1).
 
 create function public.sync_quotas_v1(quotas jsonb[]) returns void
-language sql as $$
+language sql set search_path = '' as $$
   insert into public.quotas as q (
     name, requests_per_minute, tokens_per_minute, dispatches_per_minute, max_concurrent
   )
@@ -28,7 +28,7 @@ comment on function public.sync_quotas_v1 is 'Writes the limits of functions/quo
 -- was stopped or has ended takes nothing; one that takes them cannot end before they are in.
 create function public.enlist_v1(inputs jsonb[], batch_id uuid, function_name text, quota_name text)
 returns table (enlisted integer, duplicates integer)
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 declare
   batch_state text;
 begin
@@ -64,6 +64,7 @@ $$;
 
 create function public.mark_queued_v1(item_ids uuid[]) returns integer
 language plpgsql
+set search_path = ''
 set enable_seqscan = off
 as $$
 declare
@@ -96,6 +97,7 @@ $$;
 create function public.sweep_v1(most integer, empty_quotas text[] default '{}', quiet_seconds integer default 120)
 returns table (item_id uuid, function text, quota text)
 language plpgsql
+set search_path = ''
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -155,6 +157,7 @@ $$;
 -- that index, whatever the planner thinks of how few wait: nothing may be sorted, and every look is planned anew.
 create function public.unqueued_batches() returns setof uuid
 language plpgsql stable
+set search_path = ''
 set enable_seqscan = off
 set enable_sort = off
 set enable_incremental_sort = off
@@ -176,7 +179,7 @@ $$;
 -- A healthy upstream has no row. One that nobody asked again for an hour is taken for healthy too, or it would be shown
 -- as resting for ever.
 create function public.forget_breakers(moment timestamptz) returns void
-language sql as $$
+language sql set search_path = '' as $$
   delete from public.breakers b where b.name in (
     select f.name from public.breakers f
     where greatest(f.window_ends, f.rests_until, f.probe_until) < moment - interval '1 hour'

@@ -4,25 +4,25 @@
 create function public.breaker_rule(
   name text, out min_failures integer, out failure_rate double precision, out counted interval, out rest interval
 )
-language sql immutable as $$
+language sql immutable set search_path = '' as $$
   select 5, 0.5::double precision,
     case when name like 'domain:%' then interval '5 minutes' else interval '1 minute' end,
     case when name like 'domain:%' then interval '5 minutes' else interval '20 seconds' end
 $$;
 
 create function public.fingerprint(function_name text, input_key text, variant text) returns bytea
-language sql stable as $$
+language sql stable set search_path = '' as $$
   select sha256(convert_to(function_name || chr(31) || input_key || chr(31) || variant, 'UTF8'))
 $$;
 
 create function public.seconds_between(moment timestamptz, later timestamptz) returns double precision
-language sql immutable as $$
+language sql immutable set search_path = '' as $$
   select case when later = '-infinity' then -1e9 else extract(epoch from later - moment)::double precision end
 $$;
 
 -- While a probe is out nobody knows how long: look again after a few seconds, scattered so that not all come at once.
 create function public.rest_of(until timestamptz, moment timestamptz) returns double precision
-language sql volatile as $$
+language sql volatile set search_path = '' as $$
   select greatest(public.seconds_between(moment, until), 5.0) + random() * 5.0
 $$;
 
@@ -69,6 +69,7 @@ returns table (
   moment double precision, quota_rests double precision
 )
 language plpgsql
+set search_path = ''
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -146,7 +147,7 @@ $$;
 
 -- Items alike (same function and input) are locked together, so that one of them is paid for and the others wait.
 create function public.alike(ids uuid[]) returns uuid[]
-language plpgsql stable as $$
+language plpgsql stable set search_path = '' as $$
 begin
   return array(
     select a.id from unnest(ids) as given (id)
@@ -163,7 +164,7 @@ $$;
 -- Notes what these items hold. Whoever holds the quota's lock sees what every other claim of it noted before, so of two
 -- items with the same content one is paid for, whatever instances they are on.
 create function public.claim_content(claims jsonb[], function_name text, quota_name text) returns void
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 begin
   perform from public.quotas q where q.name = quota_name for no key update;
   update public.items i set content_key = public.fingerprint(function_name, c ->> 'content', 'content')
@@ -177,7 +178,7 @@ create function public.claim_decide(
   claims jsonb[], function_name text, variant text, max_attempts integer, cache_seconds double precision,
   patience_seconds double precision, moment timestamptz
 ) returns public.claim_plan[]
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 begin
   return array(
     with known as (
@@ -273,7 +274,7 @@ create function public.claim_pace(
   plan public.claim_plan[], quota_name text, reserve_tokens integer, lease_seconds double precision,
   patience_seconds double precision, books boolean, moment timestamptz
 ) returns public.claim_plan[]
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 declare
   valve public.quotas;
   request_gap double precision;
@@ -367,7 +368,7 @@ $$;
 -- Seconds between two calls of `tokens` each. A minute holds a whole number of calls, so that no window gets one more.
 -- Tokens are spaced 3 % wider: what a call used beyond its reserve moves only the slots that are not handed out yet.
 create function public.token_gap(tokens integer, tokens_per_minute double precision) returns double precision
-language sql immutable as $$
+language sql immutable set search_path = '' as $$
   select case
     when tokens_per_minute is null or tokens = 0 then 0
     when tokens >= tokens_per_minute then 60.0 * 1.03 * tokens / tokens_per_minute
@@ -377,7 +378,7 @@ $$;
 -- Sends back whatever would call a resting upstream, all but the one probe of each whose rest is over.
 create function public.claim_break(plan public.claim_plan[], quota_breaker text, watched text[], moment timestamptz)
 returns public.claim_plan[]
-language sql as $$
+language sql set search_path = '' as $$
   with unwell as (
     -- Who meets a probe that is out waits for its answer (a few seconds, rest_of), not for the end of its lease.
     select b.name, b.probe_holder, b.rests_until as look_again,

@@ -32,6 +32,7 @@ create function public.keep_v1(
 )
 returns table (item_id uuid, holder uuid, accepted boolean, state text, attempts integer)
 language plpgsql
+set search_path = ''
 set enable_seqscan = off
 set enable_hashjoin = off
 set enable_mergejoin = off
@@ -70,7 +71,7 @@ $$;
 
 -- Writes the attempts down, and tells which are new: a repeated keep (its answer was lost) finds its attempt here already.
 create function public.keep_attempts(told public.kept_result[], moment timestamptz) returns public.kept_result[]
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 declare
   added uuid[];
 begin
@@ -89,11 +90,11 @@ end
 $$;
 
 create function public.is_final(outcome text) returns boolean
-language sql immutable as $$ select outcome in ('done', 'skipped', 'dead') $$;
+language sql immutable set search_path = '' as $$ select outcome in ('done', 'skipped', 'dead') $$;
 
 -- A deferral spends no attempt, so it has a limit of its own: whoever said "later" a hundred times says nothing else.
 create function public.state_after(outcome text, attempts integer, deferrals integer, max_attempts integer) returns text
-language sql immutable as $$
+language sql immutable set search_path = '' as $$
   select case
     when public.is_final(outcome) then outcome
     when outcome = 'failed' and attempts >= max_attempts then 'dead'
@@ -103,7 +104,7 @@ $$;
 
 -- A final outcome is taken from any holder, for the work is done; a try-again only from the one that holds the lease.
 create function public.keep_winners(news public.kept_result[]) returns uuid[]
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 begin
   return array(
     select distinct on (k.item_id) k.holder
@@ -119,7 +120,7 @@ $$;
 
 -- All rows of one call come from one function version, so they have the same columns.
 create function public.keep_rows(results jsonb[], winners uuid[], result_table text) returns void
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 declare
   columns text;
 begin
@@ -144,7 +145,7 @@ $$;
 create function public.keep_items(
   news public.kept_result[], winners uuid[], max_attempts integer, moment timestamptz
 ) returns void
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 begin
   update public.items i set
     state = public.state_after(k.outcome, i.attempts, i.deferrals, max_attempts),
@@ -185,7 +186,7 @@ $$;
 create function public.keep_pace(
   news public.kept_result[], quota_name text, reserve_tokens integer, moment timestamptz
 ) returns void
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 begin
   update public.quotas q set
     token_slot = case when q.tokens_per_minute is null or q.token_slot = '-infinity' then q.token_slot
@@ -208,7 +209,7 @@ $$;
 create function public.keep_breakers(
   told public.kept_result[], news public.kept_result[], moment timestamptz
 ) returns void
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 declare
   said record;
   concerned text[];
@@ -247,7 +248,7 @@ $$;
 
 -- Half open: only the prober's word counts. A breaker is gone once its upstream is well.
 create function public.keep_probe(upstream text, heard uuid[], well uuid[], why text, moment timestamptz) returns void
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 begin
   delete from public.breakers b where b.name = upstream and b.state = 'half_open' and b.probe_holder = any (well);
   update public.breakers b set
@@ -262,7 +263,7 @@ $$;
 create function public.keep_window(
   upstream text, new_failures bigint, new_successes bigint, why text, moment timestamptz
 ) returns void
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 declare
   held public.breakers;
   rule record;

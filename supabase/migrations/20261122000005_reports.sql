@@ -7,7 +7,7 @@
 -- fold_tallies_v1 adds up what is older than a minute; the younger rows tell what happened in the last minute.
 -- scope: a batch, its owner, or all there is (everything).
 create function public.everything() returns uuid
-language sql immutable as $$ select '00000000-0000-0000-0000-000000000000'::uuid $$;
+language sql immutable set search_path = '' as $$ select '00000000-0000-0000-0000-000000000000'::uuid $$;
 
 create table public.item_changes (
   scope uuid not null,
@@ -67,7 +67,7 @@ select * from public.attempt_changes union all select * from public.attempt_tall
 
 -- Seconds, in steps of the E6 series (IEC 60063): each about half as much again as the one before.
 create function public.duration_bounds() returns double precision[]
-language sql immutable as $$
+language sql immutable set search_path = '' as $$
   select array[
     0, 0.01, 0.015, 0.022, 0.033, 0.047, 0.068, 0.1, 0.15, 0.22, 0.33, 0.47, 0.68, 1, 1.5, 2.2, 3.3, 4.7, 6.8,
     10, 15, 22, 33, 47, 68, 100, 150, 220, 330, 470, 680
@@ -75,7 +75,7 @@ language sql immutable as $$
 $$;
 
 create function public.tally_items() returns trigger
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 declare
   -- The scope is the batch here.
   changes public.item_changes[] := '{}';
@@ -104,12 +104,12 @@ end
 $$;
 
 create function public.told_reason(state text, reason text) returns text
-language sql immutable as $$
+language sql immutable set search_path = '' as $$
   select case when state in ('skipped', 'dead') or reason = 'cached' then coalesce(reason, '') else '' end
 $$;
 
 create function public.add_item_changes(changes public.item_changes[]) returns void
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 begin
   with scoped as (
     select s.scope, c.function, c.quota, c.state, c.reason, sum(c.items) as items, sum(c.attempts) as attempts,
@@ -136,7 +136,7 @@ end
 $$;
 
 create function public.tally_attempts() returns trigger
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 begin
   insert into public.attempt_changes
   select s.scope, i.function, i.quota, a.outcome,
@@ -162,7 +162,7 @@ create trigger tally_attempts after insert on public.attempts
 referencing new table as new_rows for each statement execute function public.tally_attempts();
 
 create function public.clear_tallies() returns trigger
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 begin
   execute format('truncate public.%I_changes, public.%I_tallies', tg_argv[0], tg_argv[0]);
   return null;
@@ -174,7 +174,7 @@ for each statement execute function public.clear_tallies('attempt');
 
 -- While the batch still tells whose its items are.
 create function public.delete_items() returns trigger
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 begin
   delete from public.items i where i.batch_id = old.id;
   return old;
@@ -184,7 +184,7 @@ create trigger delete_items before delete on public.batches for each row execute
 
 -- Adds up what is older than a minute. The sweep and whoever reads metrics call it; one at a time.
 create function public.fold_tallies_v1() returns void
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 declare
   moment timestamptz := clock_timestamp();
 begin
@@ -226,7 +226,7 @@ $$;
 
 -- To the minute, the day or never, the longer ago it is.
 create function public.grain(at timestamptz, moment timestamptz) returns timestamptz
-language sql stable as $$
+language sql stable set search_path = '' as $$
   select case
     when at < moment - interval '40 days' then '-infinity'
     when at < moment - interval '2 hours' then date_trunc('day', at, 'UTC')
@@ -238,7 +238,7 @@ returns table (
   batch_id uuid, total bigint, waiting bigint, running bigint, done bigint, skipped bigint, dead bigint, cancelled bigint,
   cached bigint, tokens_in bigint, tokens_out bigint, cost_usd numeric, finished_at timestamptz, last_minute bigint
 )
-language sql stable as $$
+language sql stable set search_path = '' as $$
   select b.id,
     coalesce(sum(c.items), 0)::bigint,
     coalesce(sum(c.items) filter (where c.state = 'waiting'), 0)::bigint,
@@ -264,7 +264,7 @@ $$;
 create function public.batch_results_v1(
   batch_id uuid, result_table text, after uuid default null, most integer default 100, states text[] default null
 ) returns setof jsonb
-language plpgsql stable as $$
+language plpgsql stable set search_path = '' as $$
 begin
   return query execute format(
     'select jsonb_build_object(
@@ -283,7 +283,7 @@ $$;
 -- What a scope's attempts spent of each quota: those that ended within the last minute.
 create function public.used(whose uuid)
 returns table (quota text, requests bigint, tokens bigint, answered_at timestamptz)
-language sql stable as $$
+language sql stable set search_path = '' as $$
   select c.quota, sum(c.model_calls)::bigint, sum(c.tokens_in)::bigint, max(c.at) filter (where c.model_calls > 0)
   from public.attempt_changes c
   where c.scope = whose and c.at > now() - interval '1 minute'
@@ -297,7 +297,7 @@ returns table (
   -- By the attempts that ended in the last minute; seconds since one of them had the model's answer, within a day.
   requests_used bigint, tokens_used bigint, answered_seconds double precision
 )
-language sql stable as $$
+language sql stable set search_path = '' as $$
   select q.name, q.requests_per_minute, q.tokens_per_minute,
     case when q.rests_until > now() then extract(epoch from q.rests_until - now())::double precision else 0 end,
     case when q.rests_until > now() then q.rest_reason end,
@@ -321,7 +321,7 @@ $$;
 
 create function public.breakers_v1()
 returns table (name text, state text, failures integer, rests_seconds double precision, reason text)
-language sql stable as $$
+language sql stable set search_path = '' as $$
   select b.name, b.state, b.failures,
     greatest(0, case when b.rests_until = '-infinity' then 0 else extract(epoch from b.rests_until - now()) end)::double precision,
     b.reason
@@ -333,7 +333,7 @@ $$;
 
 create function public.metrics_v1()
 returns table (metric text, labels jsonb, value double precision)
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 begin
   perform public.fold_tallies_v1();
   -- One statement, so that all of it is of one moment.
@@ -382,7 +382,7 @@ $$;
 -- Everything the page of an owner shows, or with everything() the operator's; read from tallies and by index.
 create function public.dashboard_v1(whose uuid, newest integer default 20)
 returns jsonb
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 begin
   perform public.fold_tallies_v1();
   return jsonb_build_object(
@@ -424,7 +424,7 @@ end
 $$;
 
 create function public.newest_batches(whose uuid, most integer) returns setof public.batches
-language sql stable as $$
+language sql stable set search_path = '' as $$
   -- Only one of the two finds any: each by its index.
   (select b.* from public.batches b where b.owner = whose order by b.id desc limit most)
   union all
@@ -433,7 +433,7 @@ $$;
 
 -- The newest dead letters: an owner's among those of their 500 newest batches.
 create function public.dashboard_dead(whose uuid, most integer) returns jsonb
-language plpgsql stable as $$
+language plpgsql stable set search_path = '' as $$
 begin
   return (
     select coalesce(jsonb_agg(to_jsonb(d) order by d.item_id desc), '[]') from (
@@ -459,7 +459,7 @@ $$;
 
 -- What a dry run tells: how many rows a backlog still holds, counted no further than asked.
 create function public.backlog_count_v1(backlog_view text, most integer) returns integer
-language plpgsql stable as $$
+language plpgsql stable set search_path = '' as $$
 declare
   found_rows integer;
 begin

@@ -17,7 +17,7 @@ create table public.posters (
 comment on table public.posters is 'The backlog of the function poster: one poster per content, the newest address counts.';
 
 create function public.note_poster_change() returns trigger
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 begin
   new.updated_at := now();
   if new.url is distinct from old.url then

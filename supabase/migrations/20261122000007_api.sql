@@ -57,7 +57,7 @@ returns table (
   place integer, verdict text, key_id uuid, key_name text, tier text, operator boolean, bucket text,
   per_minute integer, remaining integer, reset_seconds double precision, retry_seconds double precision
 )
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 declare
   moment timestamptz := clock_timestamp();
   ask record;
@@ -111,7 +111,7 @@ $$;
 
 -- 20 unknown keys within a minute block an address for ten. Who has none is not counted: all of those would be blocked.
 create function public.count_misses(addresses text[], moment timestamptz) returns void
-language sql as $$
+language sql set search_path = '' as $$
   insert into public.address_misses as m (address, misses, window_ends, blocked_until)
   select a.address, count(*), moment + interval '1 minute', case when count(*) >= 20 then moment + interval '10 minutes' end
   from unnest(addresses) a (address) where a.address is not null group by 1 order by 1
@@ -126,7 +126,7 @@ $$;
 -- Each bucket of a key as it stands, without taking from it.
 create function public.rate_status_v1(key_id uuid)
 returns table (bucket text, per_minute integer, remaining integer, reset_seconds double precision, refused bigint)
-language sql stable as $$
+language sql stable set search_path = '' as $$
   select l.bucket, l.per_minute, floor((60 - w.seconds) * l.per_minute / 60 + 1e-6)::integer, w.seconds,
     coalesce(b.refused, 0)
   from public.api_keys k
@@ -145,13 +145,13 @@ $$;
 
 create function public.blocked_addresses_v1()
 returns table (address text, misses integer, retry_seconds double precision)
-language sql stable as $$
+language sql stable set search_path = '' as $$
   select m.address, m.misses, extract(epoch from m.blocked_until - now())::double precision
   from public.address_misses m where m.blocked_until > now() order by m.blocked_until desc limit 1000
 $$;
 
 create function public.rate_refusals_v1() returns table (tier text, bucket text, refused bigint)
-language sql stable as $$
+language sql stable set search_path = '' as $$
   select k.tier, b.bucket, sum(b.refused)::bigint
   from public.rate_buckets b join public.api_keys k on k.id = b.key_id group by 1, 2 order by 1, 2
 $$;
@@ -193,7 +193,7 @@ create index items_custom on public.items (custom_id) where custom_id is not nul
 -- after all else. Two that end the last two items at once do not see each other's: near the end they take turns at the
 -- batch's row, and the second one looks again. Far from it nobody locks anything.
 create function public.close_batches(ids uuid[]) returns integer
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 declare
   moment timestamptz := clock_timestamp();
   near uuid[];
@@ -236,7 +236,7 @@ create function public.begin_batch_v1(
   webhook_secret text default null
 )
 returns table (verdict text, batch_id uuid, state text, chunks integer, chunks_hash text, secret text)
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 #variable_conflict use_column
 begin
   if begin_batch_v1.deadline is null or begin_batch_v1.deadline > now() then
@@ -267,7 +267,7 @@ create function public.submit_v1(
   webhook_secret text default null
 )
 returns table (verdict text, batch_id uuid, secret text, opened boolean)
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 #variable_conflict use_column
 declare
   begun record;
@@ -297,7 +297,7 @@ $$;
 create function public.take_chunk_v1(
   batch_id uuid, place integer, digest text, inputs jsonb[], function_name text, quota_name text
 ) returns text
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 declare
   batch public.batches;
   done record;
@@ -321,7 +321,7 @@ $$;
 
 -- All items are in. A batch whose items had ended by then, or that has none, ends here. Twice is once.
 create function public.open_batch_v1(batch_id uuid) returns void
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 begin
   update public.batches b set state = 'open', fanned_at = now() where b.id = open_batch_v1.batch_id and b.state = 'accepting';
   perform public.close_batches(array[open_batch_v1.batch_id]);
@@ -330,7 +330,7 @@ $$;
 
 -- An upload that broke off and will not be finished: its items are cancelled, its Idempotency-Key is free again.
 create function public.void_batch_v1(batch_id uuid) returns void
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 begin
   update public.batches b set state = 'cancelling', idempotency_key = 'void-' || b.id
   where b.id = void_batch_v1.batch_id and b.state = 'accepting';
@@ -341,7 +341,7 @@ $$;
 
 -- Cancels what waits, as far as nobody else holds it: who does will find the batch stopped.
 create function public.stop_items(batch_id uuid, why text, most integer) returns integer
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 declare
   stopped integer;
 begin
@@ -370,7 +370,7 @@ comment on table public.audit is 'Who replayed, discarded, retried or cancelled 
 -- `owner`: null for an operator, who sees all. No row: no such batch.
 create function public.cancel_batch_v1(batch_id uuid, owner uuid, actor uuid, most integer default 5000)
 returns table (state text, cancelled integer, goes_on boolean)
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 #variable_conflict use_column
 declare
   batch public.batches;
@@ -411,7 +411,7 @@ $$;
 --   ended, but not closed   whoever should have closed it died
 create function public.tend_batches_v1(most integer default 2000)
 returns table (expired integer, cancelled integer, closed integer)
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 declare
   moment timestamptz := clock_timestamp();
   batch record;
@@ -456,7 +456,7 @@ $$;
 -- stands in its queue already. While batches of normal priority fill that, there is no room, and low ones yield.
 create function public.low_items_v1(seconds double precision default 300)
 returns table (item_id uuid, function text)
-language sql stable as $$
+language sql stable set search_path = '' as $$
   select found.id, found.function
   from public.quotas q
   cross join lateral (
@@ -487,7 +487,7 @@ create function public.batches_v1(
   owner uuid default null, batch_id uuid default null, function_name text default null, states text[] default null,
   since timestamptz default null, before uuid default null, most integer default 20
 ) returns setof jsonb
-language sql stable as $$
+language sql stable set search_path = '' as $$
   with chosen as (
     select b.* from public.batches b
     where (batches_v1.owner is null or b.owner = batches_v1.owner)
@@ -514,7 +514,7 @@ $$;
 
 -- One item with its attempts, for its owner; null: no such item.
 create function public.item_v1(item_id uuid, owner uuid default null) returns jsonb
-language sql stable as $$
+language sql stable set search_path = '' as $$
   select jsonb_build_object('item_id', i.id, 'batch_id', i.batch_id, 'function', i.function, 'custom_id', i.custom_id,
     'input', i.input, 'domain', i.domain, 'state', i.state, 'reason', i.reason, 'error', i.error, 'attempts', i.attempts,
     'deferrals', i.deferrals, 'cached', coalesce(i.result_id <> i.id, false), 'result_id', i.result_id,
@@ -530,7 +530,7 @@ language sql stable as $$
 $$;
 
 create function public.item_line(i public.items) returns jsonb
-language sql stable as $$
+language sql stable set search_path = '' as $$
   select jsonb_build_object('item_id', i.id, 'batch_id', i.batch_id, 'function', i.function, 'custom_id', i.custom_id,
     'input', i.input, 'domain', i.domain, 'state', i.state, 'reason', i.reason, 'error', i.error, 'attempts', i.attempts,
     'created_at', i.created_at, 'finished_at', i.finished_at)
@@ -539,7 +539,7 @@ $$;
 create function public.batch_items_v1(
   batch_id uuid, after uuid default null, most integer default 100, states text[] default null
 ) returns setof jsonb
-language sql stable as $$
+language sql stable set search_path = '' as $$
   select public.item_line(i) from public.items i
   where i.batch_id = batch_items_v1.batch_id and (after is null or i.id > after) and (states is null or i.state = any (states))
   order by i.id limit most
@@ -548,7 +548,7 @@ $$;
 -- Items by id, by custom_id, or by a part of their address. The last looks through the newest 20,000 items.
 create function public.search_items_v1(words text, owner uuid default null, before uuid default null, most integer default 20)
 returns setof jsonb
-language plpgsql stable as $$
+language plpgsql stable set search_path = '' as $$
 #variable_conflict use_column
 declare
   given uuid := case when words ~* '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$' then words::uuid end;
@@ -593,7 +593,7 @@ create function public.dead_letter_ids(
   owner uuid, item_id uuid, batch_id uuid, function_name text, reason text, domain text,
   older_seconds double precision, younger_seconds double precision, before uuid, most integer
 ) returns uuid[]
-language plpgsql stable as $$
+language plpgsql stable set search_path = '' as $$
 #variable_conflict use_column
 declare
   batches uuid[];
@@ -636,7 +636,7 @@ create function public.dead_letters_v1(
   domain text default null, older_seconds double precision default null, younger_seconds double precision default null,
   before uuid default null, most integer default 100
 ) returns setof jsonb
-language sql stable as $$
+language sql stable set search_path = '' as $$
   select public.item_line(i) from public.items i
   where i.id = any (public.dead_letter_ids(dead_letters_v1.owner, null, dead_letters_v1.batch_id, function_name,
     dead_letters_v1.reason, dead_letters_v1.domain, older_seconds, younger_seconds, before, most))
@@ -652,7 +652,7 @@ create function public.replay_dead_v1(
   older_seconds double precision default null, younger_seconds double precision default null, most integer default 1000
 )
 returns table (affected integer, goes_on boolean, touched uuid[])
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 #variable_conflict use_column
 declare
   asked uuid[] := public.dead_letter_ids(replay_dead_v1.owner, replay_dead_v1.item_id, replay_dead_v1.batch_id,
@@ -695,7 +695,7 @@ create function public.discard_dead_v1(
   older_seconds double precision default null, younger_seconds double precision default null, most integer default 1000
 )
 returns table (affected integer, goes_on boolean)
-language plpgsql as $$
+language plpgsql set search_path = '' as $$
 #variable_conflict use_column
 declare
   asked uuid[] := public.dead_letter_ids(discard_dead_v1.owner, discard_dead_v1.item_id, discard_dead_v1.batch_id,
@@ -717,7 +717,7 @@ create function public.note_v1(
   actor uuid, action text, item_id uuid, batch_id uuid, function_name text, reason text, domain text,
   older_seconds double precision, younger_seconds double precision, affected integer
 ) returns void
-language sql as $$
+language sql set search_path = '' as $$
   insert into public.audit (key_id, action, target, affected)
   select actor, note_v1.action, jsonb_strip_nulls(jsonb_build_object('item_id', item_id, 'batch_id', batch_id,
     'function', function_name, 'reason', reason, 'domain', domain, 'older_than_seconds', older_seconds,
@@ -751,7 +751,7 @@ where b.webhook_url is not null and b.finished_at > now() - interval '30 days'
 -- Where to, what to sign with, and how the batch ended.
 create function public.webhook_v1(batch_id uuid)
 returns table (url text, secret text, round integer, state text, finished_at timestamptz, batch jsonb)
-language sql stable as $$
+language sql stable set search_path = '' as $$
   select b.webhook_url, b.webhook_secret, b.round, b.state, b.finished_at, v
   from public.batches b, public.batches_v1(batch_id => b.id) v
   where b.id = webhook_v1.batch_id and b.webhook_url is not null
@@ -759,7 +759,7 @@ $$;
 
 -- The columns of a function's table, as results in CSV have them.
 create function public.table_columns_v1(table_name text) returns text[]
-language sql stable as $$
+language sql stable set search_path = '' as $$
   select array_agg(a.attname::text order by a.attnum)
   from pg_attribute a
   where a.attrelid = format('public.%I', table_name)::regclass and a.attnum > 0 and not a.attisdropped

@@ -21,7 +21,7 @@ comment on table public.catalog_cursors is
 create function public.catalog_begin_v1(
   catalog_source text, refresh_seconds double precision, fresh boolean, inactive_too boolean
 ) returns table (due boolean, after text, rows bigint)
-language plpgsql volatile as $$
+language plpgsql volatile set search_path = '' as $$
 begin
   insert into public.catalog_cursors (source) values (catalog_source) on conflict do nothing;
   update public.catalog_cursors c
@@ -40,7 +40,7 @@ $$;
 -- url none is.
 create function public.keep_posters_v1(given jsonb[], from_source text, take_inactive boolean default true)
 returns table (added integer, changed integer, unchanged integer)
-language plpgsql volatile as $$
+language plpgsql volatile set search_path = '' as $$
 declare
   total integer := (select count(distinct r ->> 'content_id') from unnest(given) as g (r));
   was_there integer;
@@ -76,7 +76,7 @@ $$;
 -- The rows of an import, the first of each content_id.
 create function public.poster_rows(given jsonb[])
 returns table (content_id text, title text, url text, active boolean, language text, kind text)
-language sql immutable as $$
+language sql immutable set search_path = '' as $$
   select distinct on (r ->> 'content_id')
     r ->> 'content_id', r ->> 'title', r ->> 'url', (r ->> 'active')::boolean, r ->> 'language', r ->> 'kind'
   from unnest(given) with ordinality as g (r, place)
@@ -88,7 +88,7 @@ $$;
 create function public.catalog_keep_v1(
   catalog_source text, from_id text, to_id text, read_rows integer, unusable_rows integer, given jsonb[]
 ) returns table (moved boolean, added integer, changed integer)
-language plpgsql volatile as $$
+language plpgsql volatile set search_path = '' as $$
 declare
   inactive_too boolean;
 begin
@@ -113,7 +113,7 @@ create index items_of_poster on public.items (left(input ->> 'content_id', 200),
 
 -- How well overlays go on a poster: the mean of its zones' scores.
 create function public.poster_score(zones jsonb) returns double precision
-language sql immutable parallel safe as $$
+language sql immutable parallel safe set search_path = '' as $$
   select coalesce(avg((z ->> 'score')::double precision), 0)
   from jsonb_array_elements(case jsonb_typeof(zones) when 'array' then zones else '[]'::jsonb end) z
 $$;
@@ -122,7 +122,7 @@ create index poster_analyses_score on public.poster_analyses (public.poster_scor
 -- Whether this is the analysis a caller sees of a poster: the one that the newest item led to, of those of his batches and of
 -- nobody's, though it be older than another one. Null is an operator: he sees those whose items were deleted too.
 create function public.sees_analysis(analysis uuid, of_content text, caller uuid) returns boolean
-language sql stable as $$
+language sql stable set search_path = '' as $$
   select analysis = coalesce(
     (select a.item_id
      from public.items i join public.batches b on b.id = i.batch_id join public.poster_analyses a on a.item_id = i.result_id
@@ -135,7 +135,7 @@ $$;
 
 -- One poster as a caller sees it: how its newest item stands, and its newest analysis. No row: he sees nothing of it.
 create function public.poster_v1(wanted text, caller uuid) returns setof jsonb
-language sql stable as $$
+language sql stable set search_path = '' as $$
   with mine as materialized (
     select i.* from public.items i join public.batches b on b.id = i.batch_id
     where i.function = 'poster' and left(i.input ->> 'content_id', 200) = wanted
@@ -164,7 +164,7 @@ $$;
 create function public.posters_v1(
   caller uuid, sort text, most integer, after_score double precision default null, after_id uuid default null
 ) returns setof jsonb
-language plpgsql stable as $$
+language plpgsql stable set search_path = '' as $$
 declare
   behind text := case sort
     when 'score' then '(public.poster_score(a.zones), a.item_id) < ($3, $4)'
@@ -190,7 +190,7 @@ $$;
 -- Rows of posters in their order. With `unseen`, those whose present url no item has had since it is theirs.
 create function public.posters_listed_v1(after bigint, most integer, with_inactive boolean, unseen boolean)
 returns setof jsonb
-language sql stable as $$
+language sql stable set search_path = '' as $$
   select to_jsonb(p) from public.posters p
   where p.id > after and (with_inactive or p.active)
     and (not unseen or not exists (
