@@ -1,27 +1,35 @@
 -- What Piecework knows: batches of items, their attempts and results, and the state of every upstream.
 -- Only the service role reads or writes; row level security stands everywhere with no policy, so nobody else sees a row.
 
+-- The one place that reads the clock: move this, and the whole engine lives at another time. Unlike now() it moves on
+-- within a transaction: what has to be of one moment keeps it in a variable, or asks once by (select public.moment()).
+create function public.moment() returns timestamptz
+language plpgsql volatile parallel safe set search_path = '' as $$ begin return clock_timestamp(); end $$;
+
 -- Time-ordered ids (UUID version 7, microseconds in rand_a): a million inserts land at the end of the index, and the
 -- items of a batch keep the order they came in. Built in from Postgres 18 on.
 create function public.new_id() returns uuid
-language sql volatile set search_path = '' as $$
-  select encode(
+language plpgsql volatile set search_path = '' as $$
+declare
+  micros bigint := extract(epoch from public.moment()) * 1000000;
+begin
+  return encode(
     overlay(
       uuid_send(gen_random_uuid())
       -- 48 bits of milliseconds, the version, 12 bits of the millisecond's fraction
-      placing int8send((t.micros / 1000 << 16) | 28672 | (t.micros % 1000 * 4096 / 1000))
+      placing int8send((micros / 1000 << 16) | 28672 | (micros % 1000 * 4096 / 1000))
       from 1 for 8
     ),
     'hex'
-  )::uuid
-  from (select (extract(epoch from clock_timestamp()) * 1000000)::bigint as micros) t
+  )::uuid;
+end
 $$;
 
 create table public.api_keys (
   id uuid primary key default public.new_id(),
   name text not null check (name <> ''),
   key_hash text not null unique check (key_hash ~ '^[0-9a-f]{64}$'),
-  created_at timestamptz not null default now(),
+  created_at timestamptz not null default public.moment(),
   revoked_at timestamptz
 );
 comment on table public.api_keys is 'Callers of the API. Only the SHA-256 of a key is kept.';
@@ -36,7 +44,7 @@ create table public.batches (
   body_hash text,
   options jsonb not null default '{}',
   duplicates integer not null default 0,
-  created_at timestamptz not null default now(),
+  created_at timestamptz not null default public.moment(),
   -- The fan-out's heartbeat: the sweep leaves a batch alone while its own fan-out is at work.
   fanned_at timestamptz,
   unique (owner, idempotency_key)
@@ -92,7 +100,7 @@ create table public.items (
   source_key text,
   fresh boolean not null default false,
   memo jsonb not null default '{}',
-  created_at timestamptz not null default now(),
+  created_at timestamptz not null default public.moment(),
   -- Since when a task stands for the item in its queue; null: it still needs one.
   queued_at timestamptz,
   not_before timestamptz,
@@ -137,7 +145,7 @@ create table public.attempts (
   tokens_out integer not null default 0,
   cost_usd numeric(14, 8) not null default 0,
   seconds double precision,
-  ended_at timestamptz not null default now(),
+  ended_at timestamptz not null default public.moment(),
   primary key (item_id, holder)
 );
 comment on table public.attempts is 'Every attempt that told how it ended. One that died silently leaves no row.';
@@ -146,7 +154,7 @@ create table public.news_urls (
   id bigint generated always as identity primary key,
   url text not null unique,
   active boolean not null default true,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default public.moment()
 );
 comment on table public.news_urls is 'The backlog of the function article: insert URLs here.';
 
@@ -177,7 +185,7 @@ create table public.article_summaries (
   cost_usd numeric(14, 8) not null,
   latency_ms integer not null,
   attempts integer not null,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default public.moment()
 );
 -- By its hash: percent-encoded an address may be longer than an ordered index takes.
 create index article_summaries_url on public.article_summaries using hash (url_key);

@@ -57,7 +57,7 @@ begin
   )
   select count(*) into enlisted from added;
   duplicates := cardinality(inputs) - enlisted;
-  update public.batches b set fanned_at = now() where b.id = enlist_v1.batch_id;
+  update public.batches b set fanned_at = public.moment() where b.id = enlist_v1.batch_id;
   return next;
 end
 $$;
@@ -68,6 +68,7 @@ set search_path = ''
 set enable_seqscan = off
 as $$
 declare
+  moment timestamptz := public.moment();
   -- Only what still waits: a task may have been dispatched before its item is marked. ("offset 0": found by their ids,
   -- not by reading all that is not queued.)
   unmarked uuid[] := array(
@@ -79,11 +80,11 @@ declare
   fanned uuid[];
 begin
   with queued as (
-    update public.items i set queued_at = now() where i.id = any (unmarked) returning i.batch_id
+    update public.items i set queued_at = moment where i.id = any (unmarked) returning i.batch_id
   )
   select array_agg(distinct q.batch_id) into fanned from queued q;
   perform from public.batches b where b.id = any (fanned) order by b.id for no key update;
-  update public.batches b set fanned_at = now() where b.id = any (fanned);
+  update public.batches b set fanned_at = moment where b.id = any (fanned);
   return cardinality(unmarked);
 end
 $$;
@@ -103,7 +104,7 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 as $$
 declare
-  moment timestamptz := clock_timestamp();
+  moment timestamptz := public.moment();
   quiet interval := make_interval(secs => quiet_seconds);
 begin
   perform public.forget_breakers(moment);

@@ -84,7 +84,7 @@ begin
   if exists (select from unnest(claims) c where c ? 'content') then
     perform public.claim_content(claims, function_name, quota_name);
   end if;
-  moment := clock_timestamp();
+  moment := public.moment();
 
   plan := public.claim_decide(claims, function_name, variant, max_attempts, cache_seconds, patience_seconds, moment);
   plan := public.claim_pace(plan, quota_name, reserve_tokens, lease_seconds, patience_seconds, books, moment);

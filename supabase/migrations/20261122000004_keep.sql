@@ -50,7 +50,7 @@ declare
   winners uuid[];
 begin
   perform from public.items i where i.id = any (ids) order by i.id for update;
-  moment := clock_timestamp();
+  moment := public.moment();
 
   news := public.keep_attempts(told, moment);
   winners := public.keep_winners(news);

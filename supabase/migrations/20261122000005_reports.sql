@@ -24,7 +24,7 @@ create table public.item_changes (
   tokens_in bigint not null,
   tokens_out bigint not null,
   cost_usd numeric not null,
-  at timestamptz not null default clock_timestamp()
+  at timestamptz not null default public.moment()
 );
 create index item_changes_of on public.item_changes (scope);
 
@@ -51,7 +51,7 @@ create table public.attempt_changes (
   tokens_in bigint not null,
   tokens_out bigint not null,
   cost_usd numeric not null,
-  at timestamptz not null default clock_timestamp()
+  at timestamptz not null default public.moment()
 );
 create index attempt_changes_of on public.attempt_changes (scope, at);
 
@@ -186,7 +186,7 @@ create trigger delete_items before delete on public.batches for each row execute
 create function public.fold_tallies_v1() returns void
 language plpgsql set search_path = '' as $$
 declare
-  moment timestamptz := clock_timestamp();
+  moment timestamptz := public.moment();
 begin
   if not pg_try_advisory_xact_lock(hashtext('fold_tallies_v1')) then
     return;
@@ -253,7 +253,7 @@ language sql stable set search_path = '' as $$
     coalesce(sum(c.cost_usd), 0),
     max(c.at) filter (where c.items > 0 and c.state in ('done', 'skipped', 'dead', 'cancelled')),
     coalesce(sum(c.items) filter (
-      where c.items > 0 and c.at > now() - interval '1 minute' and c.state in ('done', 'skipped', 'dead', 'cancelled')
+      where c.items > 0 and c.at > (select public.moment()) - interval '1 minute' and c.state in ('done', 'skipped', 'dead', 'cancelled')
     ), 0)::bigint
   from unnest(batch_ids) as b (id)
   left join public.item_counts c on c.scope = b.id
@@ -286,7 +286,7 @@ returns table (quota text, requests bigint, tokens bigint, answered_at timestamp
 language sql stable set search_path = '' as $$
   select c.quota, sum(c.model_calls)::bigint, sum(c.tokens_in)::bigint, max(c.at) filter (where c.model_calls > 0)
   from public.attempt_changes c
-  where c.scope = whose and c.at > now() - interval '1 minute'
+  where c.scope = whose and c.at > (select public.moment()) - interval '1 minute'
   group by c.quota
 $$;
 
@@ -299,17 +299,18 @@ returns table (
 )
 language sql stable set search_path = '' as $$
   select q.name, q.requests_per_minute, q.tokens_per_minute,
-    case when q.rests_until > now() then extract(epoch from q.rests_until - now())::double precision else 0 end,
-    case when q.rests_until > now() then q.rest_reason end,
+    case when q.rests_until > clock.moment then extract(epoch from q.rests_until - clock.moment)::double precision else 0 end,
+    case when q.rests_until > clock.moment then q.rest_reason end,
     coalesce(c.waiting, 0)::bigint, coalesce(c.running, 0)::bigint,
-    (select extract(epoch from now() - min(i.queued_at))::double precision from public.items i
-      where i.quota = q.name and i.state = 'waiting' and i.queued_at <= now()),
+    (select extract(epoch from clock.moment - min(i.queued_at))::double precision from public.items i
+      where i.quota = q.name and i.state = 'waiting' and i.queued_at <= clock.moment),
     coalesce(u.requests, 0)::bigint, coalesce(u.tokens, 0)::bigint,
-    extract(epoch from now() - coalesce(u.answered_at, (
+    extract(epoch from clock.moment - coalesce(u.answered_at, (
       select max(t.at) from public.attempt_tallies t
-      where t.scope = public.everything() and t.at > now() - interval '1 day' and t.quota = q.name and t.model_calls > 0
+      where t.scope = public.everything() and t.at > clock.moment - interval '1 day' and t.quota = q.name and t.model_calls > 0
     )))::double precision
   from public.quotas q
+  cross join (select public.moment() as moment) clock
   left join (
     select n.quota, sum(n.items) filter (where n.state = 'waiting') as waiting,
       sum(n.items) filter (where n.state = 'running') as running
@@ -323,10 +324,11 @@ create function public.breakers_v1()
 returns table (name text, state text, failures integer, rests_seconds double precision, reason text)
 language sql stable set search_path = '' as $$
   select b.name, b.state, b.failures,
-    greatest(0, case when b.rests_until = '-infinity' then 0 else extract(epoch from b.rests_until - now()) end)::double precision,
+    greatest(0, case when b.rests_until = '-infinity' then 0 else extract(epoch from b.rests_until - clock.moment) end)::double precision,
     b.reason
   from public.breakers b
-  where b.state <> 'closed' or b.window_ends > now()
+  cross join (select public.moment() as moment) clock
+  where b.state <> 'closed' or b.window_ends > clock.moment
   order by b.state <> 'open', b.name
   limit 200
 $$;
@@ -383,10 +385,12 @@ $$;
 create function public.dashboard_v1(whose uuid, newest integer default 20)
 returns jsonb
 language plpgsql set search_path = '' as $$
+declare
+  moment timestamptz := public.moment();
 begin
   perform public.fold_tallies_v1();
   return jsonb_build_object(
-    'at', now(),
+    'at', moment,
     'items', (
       select coalesce(jsonb_agg(to_jsonb(c)), '[]') from (
         select n.function, n.quota, n.state, n.reason, sum(n.items)::bigint as items, sum(n.discarded)::bigint as discarded
@@ -398,7 +402,7 @@ begin
       select coalesce(jsonb_agg(to_jsonb(c)), '[]') from (
         select date_trunc('minute', n.at, 'UTC') as minute, n.outcome, n.bucket, sum(n.attempts)::bigint as attempts
         from public.attempt_counts n
-        where n.scope = whose and n.at >= date_trunc('minute', now(), 'UTC') - interval '59 minutes'
+        where n.scope = whose and n.at >= date_trunc('minute', moment, 'UTC') - interval '59 minutes'
         group by 1, 2, 3 order by 1, 2, 3
       ) c
     ),
@@ -407,7 +411,7 @@ begin
         select (n.at at time zone 'UTC')::date as day, sum(n.cost_usd) as cost_usd, sum(n.tokens_in)::bigint as tokens_in,
           sum(n.tokens_out)::bigint as tokens_out, sum(n.model_calls)::bigint as model_calls
         from public.attempt_counts n
-        where n.scope = whose and n.at >= date_trunc('day', now(), 'UTC') - interval '13 days'
+        where n.scope = whose and n.at >= date_trunc('day', moment, 'UTC') - interval '13 days'
         group by 1 order by 1
       ) c
     ),

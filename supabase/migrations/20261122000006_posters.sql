@@ -9,8 +9,8 @@ create table public.posters (
   language text,
   kind text,
   source text not null default 'import' check (source in ('import', 'catalog', 'api')),
-  created_at timestamptz not null default now(),
-  updated_at timestamptz not null default now(),
+  created_at timestamptz not null default public.moment(),
+  updated_at timestamptz not null default public.moment(),
   -- Null: it has its first address.
   url_changed_at timestamptz
 );
@@ -19,9 +19,9 @@ comment on table public.posters is 'The backlog of the function poster: one post
 create function public.note_poster_change() returns trigger
 language plpgsql set search_path = '' as $$
 begin
-  new.updated_at := now();
+  new.updated_at := public.moment();
   if new.url is distinct from old.url then
-    new.url_changed_at := now();
+    new.url_changed_at := new.updated_at;
   end if;
   return new;
 end
@@ -49,7 +49,7 @@ create table public.poster_analyses (
   cost_usd numeric(14, 8) not null,
   latency_ms integer not null,
   attempts integer not null,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default public.moment()
 );
 create index poster_analyses_newest on public.poster_analyses (content_id, created_at desc);
 create index poster_analyses_image on public.poster_analyses ((image ->> 'sha256'));

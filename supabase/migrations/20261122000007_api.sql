@@ -59,7 +59,7 @@ returns table (
 )
 language plpgsql set search_path = '' as $$
 declare
-  moment timestamptz := clock_timestamp();
+  moment timestamptz := public.moment();
   ask record;
   taken public.rate_buckets;
   gap interval;
@@ -137,7 +137,7 @@ language sql stable set search_path = '' as $$
   ) l
   left join public.rate_buckets b on b.key_id = k.id and b.bucket = l.bucket
   cross join lateral (
-    select greatest(0, coalesce(extract(epoch from b.full_at - now()), 0))::double precision as seconds
+    select greatest(0, coalesce(extract(epoch from b.full_at - (select public.moment())), 0))::double precision as seconds
   ) w
   where k.id = rate_status_v1.key_id
   order by l.bucket
@@ -146,8 +146,9 @@ $$;
 create function public.blocked_addresses_v1()
 returns table (address text, misses integer, retry_seconds double precision)
 language sql stable set search_path = '' as $$
-  select m.address, m.misses, extract(epoch from m.blocked_until - now())::double precision
-  from public.address_misses m where m.blocked_until > now() order by m.blocked_until desc limit 1000
+  select m.address, m.misses, extract(epoch from m.blocked_until - clock.moment)::double precision
+  from public.address_misses m, (select public.moment() as moment) clock
+  where m.blocked_until > clock.moment order by m.blocked_until desc limit 1000
 $$;
 
 create function public.rate_refusals_v1() returns table (tier text, bucket text, refused bigint)
@@ -195,7 +196,7 @@ create index items_custom on public.items (custom_id) where custom_id is not nul
 create function public.close_batches(ids uuid[]) returns integer
 language plpgsql set search_path = '' as $$
 declare
-  moment timestamptz := clock_timestamp();
+  moment timestamptz := public.moment();
   near uuid[];
   closed integer;
 begin
@@ -239,12 +240,12 @@ returns table (verdict text, batch_id uuid, state text, chunks integer, chunks_h
 language plpgsql set search_path = '' as $$
 #variable_conflict use_column
 begin
-  if begin_batch_v1.deadline is null or begin_batch_v1.deadline > now() then
+  if begin_batch_v1.deadline is null or begin_batch_v1.deadline > public.moment() then
     insert into public.batches as b (owner, asked_by, function, source, idempotency_key, body_hash, priority, deadline,
       webhook_url, webhook_secret, fanned_at)
     values (begin_batch_v1.owner, begin_batch_v1.asked_by, function_name, begin_batch_v1.source,
       begin_batch_v1.idempotency_key, begin_batch_v1.body_hash, begin_batch_v1.priority, begin_batch_v1.deadline,
-      begin_batch_v1.webhook_url, begin_batch_v1.webhook_secret, now())
+      begin_batch_v1.webhook_url, begin_batch_v1.webhook_secret, public.moment())
     on conflict do nothing;
   end if;
   return query
@@ -323,7 +324,7 @@ $$;
 create function public.open_batch_v1(batch_id uuid) returns void
 language plpgsql set search_path = '' as $$
 begin
-  update public.batches b set state = 'open', fanned_at = now() where b.id = open_batch_v1.batch_id and b.state = 'accepting';
+  update public.batches b set state = 'open', fanned_at = public.moment() where b.id = open_batch_v1.batch_id and b.state = 'accepting';
   perform public.close_batches(array[open_batch_v1.batch_id]);
 end
 $$;
@@ -345,7 +346,7 @@ language plpgsql set search_path = '' as $$
 declare
   stopped integer;
 begin
-  update public.items i set state = 'cancelled', reason = why, finished_at = clock_timestamp(), queued_at = null, not_before = null
+  update public.items i set state = 'cancelled', reason = why, finished_at = (select public.moment()), queued_at = null, not_before = null
   where i.id = any (array(
     select w.id from public.items w where w.batch_id = stop_items.batch_id and w.state = 'waiting'
     order by w.id limit most for update skip locked
@@ -357,7 +358,7 @@ $$;
 
 create table public.audit (
   id uuid primary key default public.new_id(),
-  at timestamptz not null default now(),
+  at timestamptz not null default public.moment(),
   key_id uuid references public.api_keys (id),
   action text not null check (action in ('cancel', 'retry_failed', 'replay', 'discard')),
   -- What was asked for: a batch, an item, or the filter.
@@ -413,7 +414,7 @@ create function public.tend_batches_v1(most integer default 2000)
 returns table (expired integer, cancelled integer, closed integer)
 language plpgsql set search_path = '' as $$
 declare
-  moment timestamptz := clock_timestamp();
+  moment timestamptz := public.moment();
   batch record;
 begin
   with late as (
@@ -501,7 +502,7 @@ language sql stable set search_path = '' as $$
     order by b.id desc limit most
   )
   select to_jsonb(c) - 'webhook_secret' || to_jsonb(p) || jsonb_build_object('finished_at', c.finished_at)
-    || jsonb_build_object('age_seconds', extract(epoch from now() - c.created_at))
+    || jsonb_build_object('age_seconds', extract(epoch from (select public.moment()) - c.created_at))
     || jsonb_build_object('webhook', case when c.webhook_url is not null then jsonb_build_object(
       'url', c.webhook_url, 'state', coalesce(w.state, 'waiting'), 
       'attempts', coalesce(w.attempts + w.deferrals, 0), 'error', w.error) end)
@@ -597,8 +598,8 @@ language plpgsql stable set search_path = '' as $$
 #variable_conflict use_column
 declare
   batches uuid[];
-  youngest timestamptz := now() - make_interval(secs => older_seconds);
-  oldest timestamptz := now() - make_interval(secs => younger_seconds);
+  youngest timestamptz := public.moment() - make_interval(secs => older_seconds);
+  oldest timestamptz := public.moment() - make_interval(secs => younger_seconds);
 begin
   if dead_letter_ids.owner is not null or dead_letter_ids.batch_id is not null then
     batches := array(
@@ -657,6 +658,7 @@ language plpgsql set search_path = '' as $$
 declare
   asked uuid[] := public.dead_letter_ids(replay_dead_v1.owner, replay_dead_v1.item_id, replay_dead_v1.batch_id,
     function_name, replay_dead_v1.reason, replay_dead_v1.domain, older_seconds, younger_seconds, null, most);
+  moment timestamptz := public.moment();
   ready uuid[];
 begin
   perform from public.items i where i.id = any (asked) order by i.id for update;
@@ -677,9 +679,9 @@ begin
   update public.batches b set
     state = case when b.state = 'accepting' then b.state else 'open' end,
     round = b.round + case when b.finished_at is null then 0 else 1 end,
-    deadline = case when b.deadline > now() then b.deadline end,
+    deadline = case when b.deadline > moment then b.deadline end,
     finished_at = null,
-    fanned_at = now()
+    fanned_at = moment
   where b.id = any (touched);
   affected := cardinality(ready);
   goes_on := cardinality(asked) = most and affected > 0;
@@ -702,7 +704,7 @@ declare
     function_name, discard_dead_v1.reason, discard_dead_v1.domain, older_seconds, younger_seconds, null, most);
 begin
   perform from public.items i where i.id = any (asked) order by i.id for update;
-  update public.items i set discarded_at = now()
+  update public.items i set discarded_at = (select public.moment())
   where i.id = any (asked) and i.state = 'dead' and i.discarded_at is null;
   get diagnostics affected = row_count;
   goes_on := cardinality(asked) = most and affected > 0;
@@ -733,7 +735,7 @@ create table public.webhook_deliveries (
   round integer not null,
   url text not null,
   status integer not null,
-  created_at timestamptz not null default now()
+  created_at timestamptz not null default public.moment()
 );
 comment on table public.webhook_deliveries is 'Webhooks that were taken with a 2xx.';
 
@@ -742,7 +744,7 @@ create view public.webhook_backlog with (security_invoker = true) as
 select b.id as source_id, 'batches:' || b.id || ':' || b.round as source_key,
   jsonb_build_object('batch_id', b.id, 'round', b.round, 'url', b.webhook_url) as input
 from public.batches b
-where b.webhook_url is not null and b.finished_at > now() - interval '30 days'
+where b.webhook_url is not null and b.finished_at > (select public.moment()) - interval '30 days'
   and not exists (
     select from public.items i
     where i.function = 'webhook' and i.source_key = 'batches:' || b.id || ':' || b.round and i.state <> 'cancelled'

@@ -8,8 +8,8 @@ create table public.catalog_cursors (
   unusable bigint not null default 0,
   -- Whether this pass adds inactive posters too.
   take_inactive boolean not null default false,
-  started_at timestamptz not null default now(),
-  updated_at timestamptz not null default now(),
+  started_at timestamptz not null default public.moment(),
+  updated_at timestamptz not null default public.moment(),
   finished_at timestamptz,
   problem text
 );
@@ -25,10 +25,10 @@ language plpgsql volatile set search_path = '' as $$
 begin
   insert into public.catalog_cursors (source) values (catalog_source) on conflict do nothing;
   update public.catalog_cursors c
-    set after = null, rows = 0, unusable = 0, take_inactive = false, started_at = now(), updated_at = now(),
+    set after = null, rows = 0, unusable = 0, take_inactive = false, started_at = public.moment(), updated_at = public.moment(),
       finished_at = null
     where c.source = catalog_source
-      and (fresh or c.finished_at is not null and c.started_at <= now() - make_interval(secs => refresh_seconds));
+      and (fresh or c.finished_at is not null and c.started_at <= public.moment() - make_interval(secs => refresh_seconds));
   update public.catalog_cursors c set take_inactive = true
     where c.source = catalog_source and c.finished_at is null and inactive_too and not c.take_inactive;
   return query select c.finished_at is null, c.after, c.rows from public.catalog_cursors c where c.source = catalog_source;
@@ -52,7 +52,7 @@ begin
 
   update public.posters p
     set title = coalesce(n.title, p.title), url = coalesce(n.url, p.url), active = coalesce(n.active, p.active),
-      language = coalesce(n.language, p.language), kind = coalesce(n.kind, p.kind), updated_at = now()
+      language = coalesce(n.language, p.language), kind = coalesce(n.kind, p.kind), updated_at = public.moment()
     from public.poster_rows(given) n
     where p.content_id = n.content_id
       and (coalesce(n.title, p.title), coalesce(n.url, p.url), coalesce(n.active, p.active),
@@ -93,7 +93,7 @@ declare
   inactive_too boolean;
 begin
   update public.catalog_cursors c
-    set after = to_id, rows = c.rows + read_rows, unusable = c.unusable + unusable_rows, updated_at = now(), problem = null
+    set after = to_id, rows = c.rows + read_rows, unusable = c.unusable + unusable_rows, updated_at = public.moment(), problem = null
     where c.source = catalog_source and c.finished_at is null and c.after is not distinct from from_id
     returning c.take_inactive into inactive_too;
   moved := found;
