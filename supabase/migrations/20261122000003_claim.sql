@@ -11,13 +11,17 @@ language sql immutable set search_path = '' as $$
 $$;
 
 create function public.fingerprint(function_name text, input_key text, variant text) returns bytea
-language sql stable set search_path = '' as $$
-  select sha256(convert_to(function_name || chr(31) || input_key || chr(31) || variant, 'UTF8'))
+language plpgsql stable set search_path = '' as $$
+begin
+  return sha256(convert_to(function_name || chr(31) || input_key || chr(31) || variant, 'UTF8'));
+end
 $$;
 
 create function public.seconds_between(moment timestamptz, later timestamptz) returns double precision
-language sql immutable set search_path = '' as $$
-  select case when later = '-infinity' then -1e9 else extract(epoch from later - moment)::double precision end
+language plpgsql immutable set search_path = '' as $$
+begin
+  return case when later = '-infinity' then -1e9 else extract(epoch from later - moment)::double precision end;
+end
 $$;
 
 -- While a probe is out nobody knows how long: look again after a few seconds, scattered so that not all come at once.

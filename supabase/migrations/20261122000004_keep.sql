@@ -89,17 +89,16 @@ begin
 end
 $$;
 
-create function public.is_final(outcome text) returns boolean
-language sql immutable set search_path = '' as $$ select outcome in ('done', 'skipped', 'dead') $$;
-
 -- A deferral spends no attempt, so it has a limit of its own: whoever said "later" a hundred times says nothing else.
 create function public.state_after(outcome text, attempts integer, deferrals integer, max_attempts integer) returns text
-language sql immutable set search_path = '' as $$
-  select case
-    when public.is_final(outcome) then outcome
+language plpgsql immutable set search_path = '' as $$
+begin
+  return case
+    when outcome in ('done', 'skipped', 'dead') then outcome
     when outcome = 'failed' and attempts >= max_attempts then 'dead'
     when outcome = 'deferred' and deferrals >= 100 then 'dead'
-    else 'waiting' end
+    else 'waiting' end;
+end
 $$;
 
 -- A final outcome is taken from any holder, for the work is done; a try-again only from the one that holds the lease.
@@ -112,8 +111,8 @@ begin
     -- "offset 0": found by its id, whatever the planner thinks of how few items run.
     cross join lateral (select i.state, i.holder from public.items i where i.id = k.item_id offset 0) i
     where i.state in ('waiting', 'running')
-      and (public.is_final(k.outcome) or (i.state = 'running' and i.holder = k.holder))
-    order by k.item_id, k.outcome = 'done' desc, public.is_final(k.outcome) desc
+      and (k.outcome in ('done', 'skipped', 'dead') or (i.state = 'running' and i.holder = k.holder))
+    order by k.item_id, k.outcome = 'done' desc, k.outcome in ('done', 'skipped', 'dead') desc
   );
 end
 $$;

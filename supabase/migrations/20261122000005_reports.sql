@@ -82,20 +82,20 @@ declare
 begin
   if tg_op <> 'DELETE' then
     changes := array(
-      select row(i.batch_id, i.function, i.quota, i.state, public.told_reason(i.state, i.reason), count(*), sum(i.attempts),
+      select row(i.batch_id, i.function, i.quota, i.state, i.reason, count(*), sum(i.attempts),
         count(*) filter (where i.state = 'done' and i.result_id <> i.id),
         count(*) filter (where i.state = 'dead' and i.discarded_at is not null), sum(i.tokens_in), sum(i.tokens_out),
         sum(i.cost_usd), null)::public.item_changes
-      from new_rows i group by i.batch_id, i.function, i.quota, i.state, public.told_reason(i.state, i.reason)
+      from new_rows i group by i.batch_id, i.function, i.quota, i.state, i.reason
     );
   end if;
   if tg_op <> 'INSERT' then
     changes := changes || array(
-      select row(i.batch_id, i.function, i.quota, i.state, public.told_reason(i.state, i.reason), -count(*), -sum(i.attempts),
+      select row(i.batch_id, i.function, i.quota, i.state, i.reason, -count(*), -sum(i.attempts),
         -count(*) filter (where i.state = 'done' and i.result_id <> i.id),
         -count(*) filter (where i.state = 'dead' and i.discarded_at is not null), -sum(i.tokens_in), -sum(i.tokens_out),
         -sum(i.cost_usd), null)::public.item_changes
-      from old_rows i group by i.batch_id, i.function, i.quota, i.state, public.told_reason(i.state, i.reason)
+      from old_rows i group by i.batch_id, i.function, i.quota, i.state, i.reason
     );
   end if;
   perform public.add_item_changes(changes);
@@ -112,13 +112,14 @@ create function public.add_item_changes(changes public.item_changes[]) returns v
 language plpgsql set search_path = '' as $$
 begin
   with scoped as (
-    select s.scope, c.function, c.quota, c.state, c.reason, sum(c.items) as items, sum(c.attempts) as attempts,
+    select s.scope, c.function, c.quota, c.state, r.reason, sum(c.items) as items, sum(c.attempts) as attempts,
       sum(c.cached) as cached, sum(c.discarded) as discarded, sum(c.tokens_in) as tokens_in, sum(c.tokens_out) as tokens_out, sum(c.cost_usd) as cost_usd
     from unnest(changes) c
+    cross join lateral (select public.told_reason(c.state, c.reason) as reason) r
     left join public.batches b on b.id = c.scope
     cross join lateral (values (c.scope), (b.owner), (public.everything())) as s (scope)
     where s.scope is not null
-    group by s.scope, c.function, c.quota, c.state, c.reason
+    group by s.scope, c.function, c.quota, c.state, r.reason
   ),
   items_changed as (
     insert into public.item_changes (scope, function, quota, state, reason, items, attempts, cached, discarded,
