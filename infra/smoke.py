@@ -145,7 +145,7 @@ def key_for_this_run(database_url: str) -> Iterator[str]:
         try:
             yield key
         finally:
-            database.execute("update api_keys set revoked_at = now() where key_hash = %s", [digest])
+            database.execute("update api_keys set revoked_at = public.moment() where key_hash = %s", [digest])
 
 
 @contextmanager
