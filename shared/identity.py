@@ -1,4 +1,11 @@
-"""Who calls: OIDC bearer tokens of Cloud Tasks and Pub/Sub, checked against the issuer's published keys."""
+"""Who calls: OIDC bearer tokens of Cloud Tasks and Pub/Sub.
+
+signed token ------------------------> signature by the issuer's published keys, then claims
+signature removed by the platform ---> claims, and only where PLATFORM_CHECKS_CALLERS says that the platform checks
+
+Cloud Run checks the token of who calls a service that is not public, signature and audience included, and hands it
+on with the signature replaced. Anybody can write such a token: where nothing stands in front it is worth nothing.
+"""
 
 import asyncio
 import time
@@ -7,10 +14,20 @@ from typing import Any
 import httpx
 import jwt
 
+from shared.manifest import Manifest
+from shared.settings import Settings
+from shared.setup import refuse_unchecked_callers
 from shared.tls import context
 
 CLOCK_SKEW_SECONDS = 30
 CHECKED_MOST = 1000
+ALGORITHM = "RS256"
+# What Cloud Run writes in the place of a signature that it has checked.
+REMOVED_SIGNATURE = "SIGNATURE_REMOVED_BY_GOOGLE"
+# Google's tokens name their issuer in either way.
+GOOGLE_ISSUERS = ("https://accounts.google.com", "accounts.google.com")
+# What PyJWT makes of a token that is not right: its own errors, and these for claims of a type it does not expect.
+INVALID = (jwt.PyJWTError, TypeError, OverflowError, RecursionError)
 # What an issuer that is down, or that publishes something else than keys, makes of reading them.
 UNREADABLE = (httpx.HTTPError, httpx.InvalidURL, KeyError, ValueError, TypeError, AttributeError)
 
@@ -24,13 +41,24 @@ class Unauthorized(Exception):
 
 
 class Callers:
-    """Checks bearer tokens of one issuer. Its keys are fetched once, and again when a token names an unknown one."""
+    """Checks bearer tokens of one issuer. Its keys are fetched once, and again when a token names an unknown one.
 
-    def __init__(self, issuer: str) -> None:
+    `platform_checks`: the platform has verified every caller, so a token whose signature it removed is taken.
+    """
+
+    def __init__(self, issuer: str, *, platform_checks: bool = False) -> None:
         self._issuer = issuer.rstrip("/")
+        self._issuers = GOOGLE_ISSUERS if self._issuer in GOOGLE_ISSUERS else (self._issuer,)
+        self._platform_checks = platform_checks
         self._keys: dict[str, jwt.PyJWK] = {}
         self._checked: dict[tuple[str, str], dict[str, Any]] = {}
         self._fetching = asyncio.Lock()
+
+    @staticmethod
+    def of(settings: Settings, manifest: Manifest) -> "Callers":
+        """The callers of this function. Raises BadSettings where it is public and relies on the platform's check."""
+        refuse_unchecked_callers(settings, manifest)
+        return Callers(settings.oidc_issuer, platform_checks=settings.platform_checks_callers)
 
     async def check(self, authorization: str | None, *, audience: str, email: str) -> None:
         """Raises Unauthorized unless the header carries a token of `email` for `audience`."""
@@ -39,7 +67,7 @@ class Callers:
             raise Unauthorized(401, "No bearer token: call this through Cloud Tasks or Pub/Sub.")
         try:
             claims = await self._claims(token, audience)
-        except jwt.PyJWTError as error:
+        except INVALID as error:
             raise Unauthorized(401, f"The token is not valid: {error}") from error
         if claims.get("email") != email or claims.get("email_verified") is not True:
             raise Unauthorized(403, f"The token's account {claims.get('email')!r} may not call this function.")
@@ -47,7 +75,7 @@ class Callers:
     async def _claims(self, token: str, audience: str) -> dict[str, Any]:
         """The token's claims. One that was checked already is good until it expires: a queue sends it many times."""
         known = self._checked.get((token, audience))
-        if known is not None and known["exp"] > time.time():
+        if known is not None and float(known["exp"]) > time.time():
             return known
         claims = await self._decoded(token, audience)
         if len(self._checked) >= CHECKED_MOST:
@@ -56,15 +84,42 @@ class Callers:
         return claims
 
     async def _decoded(self, token: str, audience: str) -> dict[str, Any]:
-        key = await self._key(jwt.get_unverified_header(token).get("kid", ""))
+        header = jwt.get_unverified_header(token)
+        if token.endswith(f".{REMOVED_SIGNATURE}"):
+            return self._checked_by_platform(token, header, audience)
+        return self._claims_of(token, audience, await self._key(header.get("kid", "")))
+
+    def _checked_by_platform(self, token: str, header: dict[str, Any], audience: str) -> dict[str, Any]:
+        if not self._platform_checks:
+            raise Unauthorized(
+                401,
+                "The platform removed the token's signature, but PLATFORM_CHECKS_CALLERS is not set: "
+                "set it to true where the platform admits nobody without a valid token.",
+            )
+        if header.get("alg") != ALGORITHM:
+            raise jwt.InvalidAlgorithmError(f"alg must be {ALGORITHM}, not {header.get('alg')!r}")
+        return self._claims_of(token, audience, None)
+
+    def _claims_of(self, token: str, audience: str, key: jwt.PyJWK | None) -> dict[str, Any]:
+        """The token's claims, each of them checked. Without a key the signature is not."""
         claims: dict[str, Any] = jwt.decode(
             token,
-            key,
-            algorithms=["RS256"],
+            key or "",
+            algorithms=[ALGORITHM],
             audience=audience,
-            issuer=self._issuer,
+            issuer=self._issuers,
             leeway=CLOCK_SKEW_SECONDS,
-            options={"require": ["exp", "iat", "aud", "iss"]},
+            # Without a signature PyJWT checks only the claims that are named here.
+            options={
+                "verify_signature": key is not None,
+                "verify_exp": True,
+                "verify_iat": True,
+                "verify_nbf": True,
+                "verify_aud": True,
+                "verify_iss": True,
+                "strict_aud": True,
+                "require": ["exp", "iat", "aud", "iss"],
+            },
         )
         return claims
 

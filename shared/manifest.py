@@ -33,6 +33,7 @@ class Manifest:
     lease_seconds: float
     dispatch_deadline_seconds: float
     submittable: bool = True
+    callers: tuple[str, ...] = ()
 
     def patience(self, *, ready: bool) -> float:
         """How far off the slot of a claim may be. Work that prepares is let in while half of its patience would do."""
@@ -51,10 +52,14 @@ class Manifests:
         """From the content of manifest.json, as infra.manifests resolves it."""
         known = {field.name for field in fields(Manifest)}
         functions = {
-            name: Manifest(**{key: value for key, value in given.items() if key in known})
+            name: Manifest(**{key: _frozen(value) for key, value in given.items() if key in known})
             for name, given in content["functions"].items()
         }
         return Manifests(MappingProxyType(functions), MappingProxyType(content["quotas"]))
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 @cache

@@ -54,7 +54,7 @@ class Engine:
         self.url = settings.url_of(manifest.name)
         self.store = Store.of(settings)
         self.queue = Queue(settings)
-        self.callers = Callers(settings.oidc_issuer)
+        self.callers = Callers.of(settings, manifest)
         self.fetcher = Fetcher(user_agent=settings.user_agent, sample_site=settings.sample_site)
         self.gemini = Gemini(settings)
         self.clock = DatabaseClock()

@@ -76,6 +76,11 @@ class Settings(Environment):
     tasks_service_account: str = Field(description="Service account whose token Cloud Tasks sends")
     pubsub_service_account: str = Field("", description="Service account whose token Pub/Sub pushes with")
     oidc_issuer: str = Field("https://accounts.google.com", description="Issuer of those tokens")
+    platform_checks_callers: bool = Field(
+        False,
+        description="true where the platform verifies callers and removes the signatures of their tokens, as Cloud Run "
+        "does for a function that is not public",
+    )
     user_agent: str = Field("Piecework/1.0", description="User-Agent of page fetches")
     sample_site: str = Field("", description="host:port that serves *.test, for the sample job; empty in deployments")
     cors_origins: str = Field(

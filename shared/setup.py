@@ -1,4 +1,4 @@
-"""Set up or not: an entry point whose settings are missing says which, in one line of its log."""
+"""Set up or not: an entry point whose settings are missing or wrong says which, in one line of its log."""
 
 import functools
 from collections.abc import Awaitable, Callable
@@ -7,7 +7,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
-from shared.settings import BadSettings
+from shared.manifest import Manifest, manifests
+from shared.settings import BadSettings, Settings, settings
 from shared.telemetry import log
 
 Handle = Callable[[Request], Awaitable[Any]]
@@ -20,6 +21,7 @@ def needs_settings(name: str) -> Callable[[Handle], Handle]:
         @functools.wraps(handle)
         async def checked(request: Request) -> Any:
             try:
+                refuse_unchecked_callers(settings(), manifests().functions[name])
                 return await handle(request)
             except BadSettings as error:
                 log.critical("bad_settings", function=name, error=str(error))
@@ -28,3 +30,12 @@ def needs_settings(name: str) -> Callable[[Handle], Handle]:
         return checked
 
     return decorate
+
+
+def refuse_unchecked_callers(settings: Settings, manifest: Manifest) -> None:
+    """Raises BadSettings where a public function is told that the platform checks its callers: it admits everybody."""
+    if settings.platform_checks_callers and "public" in manifest.callers:
+        raise BadSettings(
+            f"PLATFORM_CHECKS_CALLERS is wrong: the platform lets everybody call {manifest.name!r} "
+            "(callers: [public] in its function.yaml): do not set it there"
+        )

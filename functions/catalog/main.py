@@ -14,6 +14,7 @@ from functions.catalog.orders import BadOrder, Order, read_push
 from functions.catalog.running import run
 from shared.errors import Failed
 from shared.identity import Callers, Unauthorized
+from shared.manifest import manifests
 from shared.settings import settings
 from shared.setup import needs_settings
 from shared.telemetry import log
@@ -30,6 +31,7 @@ async def handle(request: Request) -> JSONResponse:
         )
         report = await carry_out(read_push(await request.body()))
     except Unauthorized as error:
+        log.warning("unauthorized", function="catalog", error=str(error))
         return JSONResponse({"error": str(error)}, error.status)
     except BadOrder as error:
         log.error("bad_order", error=str(error))
@@ -48,4 +50,4 @@ async def carry_out(order: Order) -> Report:
 
 @functools.cache
 def callers(_loop: asyncio.AbstractEventLoop) -> Callers:
-    return Callers(settings().oidc_issuer)
+    return Callers.of(settings(), manifests().functions["catalog"])

@@ -34,6 +34,7 @@ async def handle(request: Request) -> JSONResponse:
             report = await carry_out(push, fanout(asyncio.get_running_loop()))
             trace.set(**report)
     except Unauthorized as error:
+        log.warning("unauthorized", function="fanout", error=str(error))
         return JSONResponse({"error": str(error)}, error.status)
     except (BadOrder, UnknownFunction) as error:
         log.error("bad_order", error=str(error))
@@ -64,4 +65,4 @@ def fanout(_loop: asyncio.AbstractEventLoop) -> Fanout:
 
 @functools.cache
 def callers(_loop: asyncio.AbstractEventLoop) -> Callers:
-    return Callers(settings().oidc_issuer)
+    return Callers.of(settings(), manifests().functions["fanout"])

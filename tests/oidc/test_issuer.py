@@ -14,7 +14,7 @@ import jwt
 import pytest
 from starlette.testclient import TestClient
 
-from local.oidc import Issuer, main
+from local.oidc import Issuer, main, without_signature
 
 URL = "http://127.0.0.1:8602"
 
@@ -46,6 +46,17 @@ def test_an_expired_token_is_no_good(issuer):
     key = jwt.PyJWKSet.from_dict(issuer.jwks())[issuer.key_id]
     with pytest.raises(jwt.ExpiredSignatureError):
         jwt.decode(token, key, algorithms=["RS256"], audience="x")
+
+
+def test_without_its_signature_a_token_says_the_same_and_verifies_no_more(issuer):
+    token = issuer.token("a@b.test", "x")
+    key = jwt.PyJWKSet.from_dict(issuer.jwks())[issuer.key_id]
+
+    stripped = without_signature(token)
+
+    assert stripped.split(".") == [*token.split(".")[:2], "SIGNATURE_REMOVED_BY_GOOGLE"]
+    with pytest.raises(jwt.InvalidSignatureError):
+        jwt.decode(stripped, key, algorithms=["RS256"], audience="x")
 
 
 def test_an_account_has_one_subject_and_two_accounts_have_two(issuer):
