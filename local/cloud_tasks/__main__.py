@@ -61,12 +61,13 @@ def _options(flags: argparse.Namespace) -> Options:
         faults=Faults(flags.duplicate, flags.lose_answers, flags.seed),
         app_engine=flags.app_engine,
         accounts=frozenset(flags.account),
-        log=_print_failure if flags.verbose else None,
-        throttle=lambda: Throttle(on_overload=flags.throttle, slow_start=flags.slow_start),
+        log=_print_line if flags.verbose else None,
+        notice=_print_line,
+        throttle=lambda: Throttle(on_overload=flags.throttling, slow_start=flags.slow_start),
     )
 
 
-def _print_failure(line: str) -> None:
+def _print_line(line: str) -> None:
     print(f"cloud tasks: {line}", file=sys.stderr, flush=True)
 
 
@@ -115,6 +116,12 @@ def _add_queues(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--min-backoff", type=float, default=retries.min_backoff, metavar="SECONDS")
     group.add_argument("--max-backoff", type=float, default=retries.max_backoff, metavar="SECONDS")
     group.add_argument("--max-doublings", type=int, default=retries.max_doublings)
+    group.add_argument(
+        "--throttling",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="slow a queue down that is answered 429 or 503, or fails at a high rate, as the service does",
+    )
 
 
 def _add_identity(group: argparse._ArgumentGroup) -> None:
@@ -128,7 +135,6 @@ def _add_drills(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--duplicate", type=_share, default=0.0, metavar="SHARE", help="deliver twice")
     group.add_argument("--lose-answers", type=_share, default=0.0, metavar="SHARE", help="forget answers")
     group.add_argument("--seed", type=int, help="of the drills' dice")
-    group.add_argument("--throttle", action="store_true", help="slow a queue down on 429 and 503")
     group.add_argument("--slow-start", action="store_true", help="speed new and idle queues up step by step")
 
 

@@ -26,13 +26,19 @@ class Dispatcher:
     """Moves the tasks of all queues."""
 
     def __init__(
-        self, clock: Clock, catalog: Catalog, delivery: Delivery, log: Callable[[str], None] | None = None
+        self,
+        clock: Clock,
+        catalog: Catalog,
+        delivery: Delivery,
+        log: Callable[[str], None] | None = None,
+        notice: Callable[[str], None] | None = None,
     ) -> None:
-        """`log` is told of every attempt that failed, in a line."""
+        """`log` is told of every attempt that failed, in a line; `notice` of every queue that is throttled."""
         self._clock = clock
         self._catalog = catalog
         self._delivery = delivery
         self._log = log
+        self._notice = notice
         self._timers: dict[str, tuple[float, Timer]] = {}
         self._attempts: set[asyncio.Task[None]] = set()
         self._stopped = False
@@ -111,7 +117,9 @@ class Dispatcher:
 
     def _conclude(self, queue: QueueState, task: LiveTask, verdict: Verdict, called_at: float | None) -> None:
         now = self._clock.time()
-        queue.saw(verdict.status, now)
+        change = queue.saw(verdict.status, now)
+        if change is not None and self._notice is not None:
+            self._notice(f"{names.last_part(queue.name)}: {change}")
         if task.gone:
             return
         if verdict.success:

@@ -45,6 +45,7 @@ class Options:
     throttle: Callable[[], Throttle] = Throttle
     tls: ssl.SSLContext | None = None
     log: Callable[[str], None] | None = None
+    notice: Callable[[str], None] | None = None
 
 
 class CloudTasks:
@@ -59,7 +60,7 @@ class CloudTasks:
         self._store: Store = SqliteStore(options.data) if options.data else NoStore()
         self._client = HttpClient(options.tls)
         self._catalog = Catalog(self._clock, self._store, options.throttle)
-        self._dispatcher = Dispatcher(self._clock, self._catalog, self._delivery(options), options.log)
+        self._dispatcher = Dispatcher(self._clock, self._catalog, self._delivery(options), options.log, options.notice)
         self._server = self._serve(options)
 
     async def start(self) -> None:
@@ -103,6 +104,11 @@ class CloudTasks:
     def counts(self) -> dict[str, tuple[int, int]]:
         """Return for each queue how many tasks it holds, and how many attempts are on their way."""
         return {name: (len(queue.tasks), queue.running) for name, queue in self._catalog.queues.items()}
+
+    def shares(self) -> dict[str, float]:
+        """Return for each queue the share of its rate that it may use now: less than 1 while it is throttled."""
+        now = self._clock.time()
+        return {name: queue.share(now) for name, queue in self._catalog.queues.items()}
 
     async def settled(self) -> None:
         """Return when no attempt is on its way."""

@@ -102,9 +102,13 @@ class QueueState:
     def has_slot(self) -> bool:
         return self.running < int(self.settings.rate_limits.max_concurrent_dispatches)
 
-    def saw(self, status: int, now: float) -> None:
-        """Let the throttle know how an attempt went."""
-        self._throttle.saw(status, now)
+    def saw(self, status: int, now: float) -> str | None:
+        """Let the throttle know how an attempt went. Returns a line when it begins or ceases to slow the queue down."""
+        return self._throttle.saw(status, now)
+
+    def share(self, now: float) -> float:
+        """Return the share of its rate that the queue may use now."""
+        return self._throttle.factor(now)
 
     def _first(self) -> LiveTask | None:
         while self._waiting:

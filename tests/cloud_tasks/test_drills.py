@@ -92,6 +92,57 @@ def test_overload_slows_a_queue_down_and_good_answers_bring_it_back():
     assert throttle.factor(60) == 1.0
 
 
+def seen(throttle, statuses, *, since=0.0, every=0.1):
+    """Show the throttle these answers, evenly in time; what it said, and its share in the end."""
+    said, now = [], since
+    for status in statuses:
+        said.append(throttle.saw(status, now))
+        now += every
+    return [line for line in said if line], throttle.factor(now)
+
+
+def test_a_high_rate_of_any_failure_slows_a_queue_down():
+    said, share = seen(Throttle(on_overload=True), [500, 200] * 50)
+
+    assert share < 0.4
+    assert said == ["throttled: half of its attempts fail; it slows down to 5% of its rate while that goes on"]
+
+
+@pytest.mark.parametrize("failure", [0, 400, 404, 500, 504])
+def test_a_low_rate_of_failures_changes_nothing(failure):
+    assert seen(Throttle(on_overload=True), [200, 200, failure] * 50) == ([], 1.0)
+
+
+def test_one_task_that_fails_again_and_again_does_not_slow_its_queue_down():
+    assert seen(Throttle(on_overload=True), [500] * 100, every=10) == ([], 1.0)
+
+
+def test_failures_of_long_ago_do_not_count():
+    throttle = Throttle(on_overload=True)
+    seen(throttle, [500] * 19)
+
+    assert seen(throttle, [500], since=100) == ([], 1.0)
+
+
+def test_a_throttled_queue_is_never_stopped_and_recovers_by_and_by():
+    throttle = Throttle(on_overload=True)
+    said, slowest = seen(throttle, [503] * 500)
+    _, after_ten = seen(throttle, [200] * 10, since=50)
+    recovered, whole = seen(throttle, [200] * 40, since=51)
+
+    assert said == ["throttled: answer 503; it slows down to 5% of its rate while that goes on"]
+    assert (slowest, whole) == (0.05, 1.0)
+    assert slowest < after_ten < 0.3
+    assert recovered == ["throttled no more"]
+
+
+def test_a_queue_that_rested_for_long_is_as_good_as_new():
+    throttle = Throttle(on_overload=True)
+    seen(throttle, [503] * 50)
+
+    assert throttle.factor(3600) == 1.0
+
+
 def test_a_slow_start_speeds_up_and_starts_over_after_idling():
     throttle = Throttle(slow_start=True)
     throttle.factor(0)
@@ -108,10 +159,16 @@ def test_a_slow_start_speeds_up_and_starts_over_after_idling():
 
 class TestThrottled:
     @pytest.fixture
-    def options(self, clock):
-        return {"clock": clock, "throttle": lambda: Throttle(on_overload=True)}
+    def options(self, clock, notices):
+        return {"clock": clock, "throttle": lambda: Throttle(on_overload=True), "notice": notices.append}
 
-    async def test_a_throttled_queue_keeps_its_settings(self, make_queue, create, client, sink, pass_time):
+    @pytest.fixture
+    def notices(self):
+        return []
+
+    async def test_a_throttled_queue_keeps_its_settings(
+        self, make_queue, create, client, emulator, sink, pass_time, notices
+    ):
         queue = await make_queue(
             rate_limits={"max_dispatches_per_second": 10}, retry_config={"min_backoff": {"seconds": 3600}}
         )
@@ -128,3 +185,5 @@ class TestThrottled:
         assert sent[0] == 10
         assert sent[-1] - sent[-2] < 10
         assert (await client.get_queue(name=queue)).rate_limits.max_dispatches_per_second == 10
+        assert emulator.shares()[queue] < 0.5
+        assert notices == ["made: throttled: answer 503; it slows down to 5% of its rate while that goes on"]
