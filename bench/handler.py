@@ -53,7 +53,7 @@ HELLO = "async def handle(request):\n    return 'hello'\n"
 
 def project(folder: Path) -> Path:
     """A copy of the project with two functions more: `ask` asks the model, `echo` does not."""
-    copy = copy_of(ROOT, folder, {"gemini-text": {"requests_per_minute": 30000, "max_concurrent": 1000}})
+    copy = copy_of(ROOT, folder, {"gemini-text": {"requests_per_minute": 30000, "max_concurrent": 400}})
     for name, work in WORKS.items():
         target = copy / "functions" / name
         target.mkdir()

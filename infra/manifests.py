@@ -52,6 +52,7 @@ def load(root: Path) -> dict[str, Any]:
     quotas = {str(name): quota(str(name), given) for name, given in read_yaml(folder / "quotas.yaml").items()}
     functions = {path.parent.name: function(path, defaults, quotas) for path in sorted(folder.glob("*/function.yaml"))}
     check_topics(functions)
+    check_room(functions, quotas)
     return {"functions": functions, "quotas": quotas}
 
 
@@ -61,6 +62,21 @@ def check_topics(functions: dict[str, Any]) -> None:
     for name, one in functions.items():
         if one["topic"] and (other := heard.setdefault(one["topic"], name)) != name:
             raise BadManifest(f"functions/{name}/function.yaml: topic {one['topic']!r} is heard by {other} already")
+
+
+def check_room(functions: dict[str, Any], quotas: dict[str, Any]) -> None:
+    """Any one of its functions must take all that a quota has in flight.
+
+    Else Cloud Run answers 429 for want of an instance, and Cloud Tasks slows the whole queue down.
+    """
+    for name, one in functions.items():
+        room = one["max_instances"] * one["concurrency"]
+        in_flight = quotas[one["quota"]]["max_concurrent"] if one["quota"] else 0
+        if in_flight > room:
+            raise BadManifest(
+                f"functions/quotas.yaml: {one['quota']}: max_concurrent is {in_flight:g}, but {name} takes {room} at "
+                f"once (max_instances x concurrency in functions/{name}/function.yaml): lower it, or raise these"
+            )
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
