@@ -33,7 +33,10 @@ UNREADABLE = (httpx.HTTPError, httpx.InvalidURL, KeyError, ValueError, TypeError
 
 
 class Unauthorized(Exception):
-    """No valid token (401), or a valid one of somebody who may not call this (403)."""
+    """No valid token (401), a valid one of somebody who may not call this (403), or no keys to check it with (500).
+
+    Never 503: Cloud Tasks would slow the whole queue down because one instance could not read the keys.
+    """
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -140,5 +143,5 @@ class Callers:
                 keys = (await client.get(document.json()["jwks_uri"])).raise_for_status()
                 published = jwt.PyJWKSet.from_dict(keys.json()).keys
         except (*UNREADABLE, jwt.PyJWTError) as error:
-            raise Unauthorized(503, f"The keys of {self._issuer} could not be read: {error!r}") from error
+            raise Unauthorized(500, f"The keys of {self._issuer} could not be read: {error!r}") from error
         return {key.key_id: key for key in published if key.key_id}
