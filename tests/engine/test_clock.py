@@ -47,3 +47,25 @@ def test_a_database_clock_that_was_set_back_is_believed_after_a_while():
         clock.heard(4990.0)
 
     assert clock.ours(4991.0) == 101.0
+
+
+def test_after_a_freeze_the_clock_is_what_it_is_now():
+    """The database's clock lost a second in the hour in which this instance was frozen."""
+    hands = Hands()
+    clock = DatabaseClock(hands)
+    clock.heard(5000.0)
+
+    hands.at += 3600
+    clock.heard(8599.0)
+
+    assert clock.ours(8600.0) == hands.at + 1
+
+
+def test_until_something_is_heard_the_last_answer_counts_however_old_it_is():
+    hands = Hands()
+    clock = DatabaseClock(hands)
+    clock.heard(5000.0)
+
+    hands.at += 3600
+
+    assert clock.ours(8600.0) == hands.at
