@@ -1,10 +1,11 @@
 """Messages to the fan-out over Pub/Sub."""
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from shared.channels import channel
+from shared.channels import Reopening, channel
 from shared.errors import Failed
 from shared.settings import Settings
 from shared.tracing import current, span
@@ -24,9 +25,9 @@ class TopicDown(Failed):
 class Messages:
     """A Pub/Sub publisher, made at the first message."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
-        self._client: PublisherAsyncClient | None = None
+        self._client: Reopening[PublisherAsyncClient] = Reopening(self._open, now)
 
     async def publish(self, message: Mapping[str, Any]) -> None:
         """Return once the topic has it. Raises TopicDown."""
@@ -39,7 +40,8 @@ class Messages:
         try:
             with span("publish", "producer", messaging__destination__name=self._settings.fanout_topic):
                 body = PubsubMessage(data=json.dumps(message).encode(), attributes={"traceparent": current() or ""})
-                await self._publisher().publish(
+                client = await self._client.get()
+                await client.publish(
                     topic=topic, messages=[body], retry=AsyncRetry(timeout=RETRY_SECONDS), timeout=SECONDS
                 )
         except GoogleAPIError as error:
@@ -50,7 +52,8 @@ class Messages:
         from google.api_core.exceptions import GoogleAPIError, PermissionDenied  # noqa: PLC0415
 
         try:
-            await self._publisher().get_topic(topic=self._topic(), retry=None, timeout=SECONDS)
+            client = await self._client.get()
+            await client.get_topic(topic=self._topic(), retry=None, timeout=SECONDS)
         except PermissionDenied:
             # It answered. Who may publish need not be allowed to look.
             return "ok"
@@ -61,15 +64,9 @@ class Messages:
     def _topic(self) -> str:
         return f"projects/{self._settings.project_id}/topics/{self._settings.fanout_topic}"
 
-    def _publisher(self) -> "PublisherAsyncClient":
-        if self._client is None:
-            # The generated async client: the hand-written one brings threads and batching that nothing here needs.
-            from google.pubsub_v1 import PublisherAsyncClient  # noqa: PLC0415
-            from google.pubsub_v1.services.publisher.transports import (  # noqa: PLC0415
-                PublisherGrpcAsyncIOTransport,
-            )
+    def _open(self) -> "PublisherAsyncClient":
+        # The generated async client: the hand-written one brings threads and batching that nothing here needs.
+        from google.pubsub_v1 import PublisherAsyncClient  # noqa: PLC0415
+        from google.pubsub_v1.services.publisher.transports import PublisherGrpcAsyncIOTransport  # noqa: PLC0415
 
-            self._client = PublisherAsyncClient(
-                transport=channel(self._settings.pubsub_endpoint, PublisherGrpcAsyncIOTransport)
-            )
-        return self._client
+        return PublisherAsyncClient(transport=channel(self._settings.pubsub_endpoint, PublisherGrpcAsyncIOTransport))

@@ -5,13 +5,14 @@ The queue's name is the quota's. A task carries {"item_id"} and, where one is kn
 
 import asyncio
 import json
-from collections.abc import Awaitable, Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from shared.channels import channel
+from shared.channels import Reopening, channel
 from shared.errors import Failed
 from shared.loading import load
 from shared.manifest import Manifest
@@ -41,9 +42,9 @@ class Delivery:
 class Queue:
     """A Cloud Tasks client, made at the first task."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, now: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
-        self._client: CloudTasksAsyncClient | None = None
+        self._client: Reopening[CloudTasksAsyncClient] = Reopening(self._open, now)
         self._room = asyncio.Semaphore(AT_ONCE)
 
     async def put(self, delivery: Delivery) -> None:
@@ -53,7 +54,8 @@ class Queue:
 
         async with self._room:
             try:
-                await self._tasks().create_task(request=self._request(delivery), timeout=SECONDS)
+                client = await self._client.get()
+                await client.create_task(request=self._request(delivery), timeout=SECONDS)
             except GoogleAPICallError as error:
                 raise QueueDown("queue_down", self._what_to_do(delivery, error)) from error
 
@@ -69,36 +71,32 @@ class Queue:
     async def is_empty(self, quota: str) -> bool:
         """Does the queue hold no task at all? Then every item that waits for it has lost its task."""
         request = {"parent": self.path(quota), "page_size": 1}
-        return not (await self._asked(self._tasks().list_tasks(request=request, retry=None, timeout=SECONDS))).tasks
+        return not (await self._asked("list_tasks", request=request)).tasks
 
     async def state(self, quota: str) -> str:
         """running, paused or disabled, as Cloud Tasks says."""
-        queue = await self._asked(self._tasks().get_queue(name=self.path(quota), retry=None, timeout=SECONDS))
+        queue = await self._asked("get_queue", name=self.path(quota))
         return str(queue.state.name).lower()
 
     def path(self, quota: str) -> str:
         at = self._settings
         return f"projects/{at.project_id}/locations/{at.location}/queues/{at.queue_prefix}{quota}"
 
-    async def _asked(self, answer: Awaitable[Any]) -> Any:
+    async def _asked(self, method: str, **request: Any) -> Any:
         from google.api_core.exceptions import GoogleAPICallError  # noqa: PLC0415
 
         try:
-            return await answer
+            return await getattr(await self._client.get(), method)(retry=None, timeout=SECONDS, **request)
         except GoogleAPICallError as error:
             raise QueueDown("queue_down", f"Cloud Tasks does not tell of its queue: {error}") from error
 
-    def _tasks(self) -> "CloudTasksAsyncClient":
-        if self._client is None:
-            from google.cloud.tasks_v2 import CloudTasksAsyncClient  # noqa: PLC0415 - heavy, and rarely needed
-            from google.cloud.tasks_v2.services.cloud_tasks.transports import (  # noqa: PLC0415
-                CloudTasksGrpcAsyncIOTransport,
-            )
+    def _open(self) -> "CloudTasksAsyncClient":
+        from google.cloud.tasks_v2 import CloudTasksAsyncClient  # noqa: PLC0415 - heavy, and rarely needed
+        from google.cloud.tasks_v2.services.cloud_tasks.transports import (  # noqa: PLC0415
+            CloudTasksGrpcAsyncIOTransport,
+        )
 
-            self._client = CloudTasksAsyncClient(
-                transport=channel(self._settings.tasks_endpoint, CloudTasksGrpcAsyncIOTransport)
-            )
-        return self._client
+        return CloudTasksAsyncClient(transport=channel(self._settings.tasks_endpoint, CloudTasksGrpcAsyncIOTransport))
 
     def _request(self, delivery: Delivery) -> dict[str, Any]:
         url = self._settings.url_of(delivery.function.name)

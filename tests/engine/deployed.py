@@ -1,12 +1,17 @@
 """Deployed functions: their bundles under Functions Framework, called as Cloud Tasks and Pub/Sub call them."""
 
+import http.client
 import json
+import os
+import signal
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import httpx
@@ -27,6 +32,7 @@ class Deployed:
     audience: str
     issuer: Issuer
     log: Path
+    process: subprocess.Popen[bytes]
     client: httpx.Client = field(
         default_factory=lambda: httpx.Client(timeout=60, limits=httpx.Limits(max_connections=100))
     )
@@ -39,16 +45,28 @@ class Deployed:
     def post(
         self, body: Any, *, retry: int = 0, token: str | None = None, headers: dict[str, str] | None = None
     ) -> httpx.Response:
-        token = self.token() if token is None else token
-        sent = {
-            "Authorization": f"Bearer {token}",
-            "Content-Type": "application/json",
-            "X-CloudTasks-QueueName": "probe",
-            "X-CloudTasks-TaskRetryCount": str(retry),
-            **(headers or {}),
-        }
+        sent = {**self.headers(token), "X-CloudTasks-TaskRetryCount": str(retry), **(headers or {})}
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self.client.post(self.url, content=content, headers=sent)
+
+    def headers(self, token: str | None = None) -> dict[str, str]:
+        return {
+            "Authorization": f"Bearer {self.token() if token is None else token}",
+            "Content-Type": "application/json",
+            "X-CloudTasks-QueueName": "probe",
+        }
+
+    def freeze(self) -> None:
+        """As Cloud Run does after an answer: no CPU, not even to see that a connection was closed."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def deliver_frozen(self, item_id: UUID) -> tuple[int, str]:
+        """The request is there before the CPU is; status and text of the answer."""
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=60)
+        connection.request("POST", "/", json.dumps({"item_id": str(item_id)}), self.headers())
+        os.killpg(self.process.pid, signal.SIGCONT)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
 
     def deliver_all(self, item_ids: list[UUID]) -> list[httpx.Response]:
         """All at once."""
@@ -92,7 +110,7 @@ class Deployer:
         log = self._logs / f"{label}.log"
         environment = {**self._environment, **settings, "FUNCTION_USE_ASGI": "True", "PORT": str(port)}
         command = [FRAMEWORK, "--target", "handle", "--host", "127.0.0.1"]
-        self._running.enter_context(
+        process = self._running.enter_context(
             program(command, port=port, log=log, folder=self._bundles / name, environment=environment)
         )
-        return Deployed(label, f"http://127.0.0.1:{port}", self._urls[name], self._issuer, log)
+        return Deployed(label, f"http://127.0.0.1:{port}", self._urls[name], self._issuer, log, process)

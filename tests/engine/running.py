@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,8 @@ def served(app: Any) -> Iterator[str]:
 @contextmanager
 def program(
     command: Sequence[str], *, port: int, log: Path, folder: Path, environment: Mapping[str, str] | None = None
-) -> Iterator[None]:
-    """Run a program until its port answers, and then until the end of the block."""
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a program until its port answers, and then until the end of the block; its process."""
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
@@ -50,10 +50,11 @@ def program(
         )
     try:
         wait_for_port(port, process, log)
-        yield
+        yield process
     finally:
         # The whole group, for servers have workers; and at once, for the engine may be killed at any line.
-        os.killpg(process.pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait(STOP_SECONDS)
 
 
