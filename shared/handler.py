@@ -31,6 +31,7 @@ from shared.queue import Delivery
 from shared.services import Engine, Services
 from shared.settings import settings
 from shared.setup import needs_settings
+from shared.stopping import InstanceStopped
 from shared.telemetry import log
 from shared.tracing import Span, span
 from shared.tracing import request as traced
@@ -67,6 +68,7 @@ def item_handler(model: type[Item], *, version: str, loads: Sequence[str] = ()) 
         @functools.cache
         def engine_of(_loop: asyncio.AbstractEventLoop) -> Engine:
             engine = Engine(settings(), manifests().functions[name], version)
+            engine.stopping.listen()
             load_beside(loads)
             return engine
 
@@ -164,11 +166,13 @@ async def attempt(claim: Claim, engine: Engine, model: type[Item], work: Work[It
     error: BaseException | None = None
     row: dict[str, Any] | None = None
     try:
-        async with asyncio.timeout(engine.manifest.work_seconds):
+        async with engine.stopping.limit(engine.manifest.work_seconds):
             item = read_input(model, claim)
             row = (await work(item, services)).model_dump(mode="json")
     except Outcome as outcome:
         error = outcome
+    except InstanceStopped:
+        error = Deferred(datetime.now(UTC), "instance_stopped", "The platform stopped this instance: another goes on")
     except TimeoutError:
         error = Failed("timeout", f"The work took longer than {engine.manifest.work_seconds:g} s")
     except (Exception, asyncio.CancelledError) as unforeseen:

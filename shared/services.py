@@ -28,6 +28,7 @@ from shared.manifest import Manifest
 from shared.pages import Page, Posted
 from shared.queue import Queue
 from shared.settings import Settings
+from shared.stopping import Stopping
 from shared.store import RowRefused, Store
 from shared.tracing import span
 
@@ -58,6 +59,7 @@ class Engine:
         self.fetcher = Fetcher(user_agent=settings.user_agent, sample_site=settings.sample_site)
         self.gemini = Gemini(settings)
         self.clock = DatabaseClock()
+        self.stopping = Stopping()
         self.rests_until = 0.0
         # Since when the database knows of a rest that was met here; infinite while it does not yet.
         self._told_at = 0.0
