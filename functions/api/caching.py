@@ -19,6 +19,8 @@ MOST_BYTES = 32_000_000
 MOST_ENTRY_BYTES = 1_000_000
 # What an entry takes beside its body, about.
 ENTRY_BYTES = 300
+# Nobody waits for a read that was begun longer ago, and it is not kept.
+FLIGHT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -104,24 +106,33 @@ class Memory:
         }
 
 
+@dataclass(frozen=True)
+class Flight:
+    """A read that is under way; all who ask for the same wait for it."""
+
+    task: asyncio.Task[Kept]
+    begun: float
+
+
 class Cache:
     """One for all endpoints of a process."""
 
-    def __init__(self, backend: Backend | None = None) -> None:
+    def __init__(self, backend: Backend | None = None, now: Callable[[], float] = time.monotonic) -> None:
         self._backend: Backend = backend or Memory()
-        self._flights: dict[Key, asyncio.Task[Kept]] = {}
+        self._now = now
+        self._flights: dict[Key, Flight] = {}
         self.counts = Counts()
 
     async def get(self, key: Key, make: Make) -> Kept:
         """The kept answer, or what `make` makes now. Raises what `make` raises; that is kept by nobody."""
         flight = self._flights.get(key)
-        if flight is None:
+        if flight is None or self._is_late(flight):
             # A task of its own: when the first who asked goes away, the others still get their answer.
-            flight = self._flights[key] = asyncio.create_task(self._fly(key, make))
-            flight.add_done_callback(lambda landed: self._land(key, landed))
+            flight = self._flights[key] = Flight(asyncio.create_task(self._fly(key, make)), self._now())
+            flight.task.add_done_callback(lambda landed: self._land(key, landed))
         else:
             self.counts.joined += 1
-        return await asyncio.shield(flight)
+        return await asyncio.shield(flight.task)
 
     async def forget(self, group: str) -> None:
         """Something was done to it: nothing that was read before is given from now on, or kept any more."""
@@ -142,10 +153,15 @@ class Cache:
             return kept
         self.counts.misses += 1
         kept = await make()
-        # Forgotten meanwhile: it was read before that.
-        if kept.until and self._flights.get(key) is asyncio.current_task():
+        # Forgotten meanwhile, or frozen: it was read before that.
+        flight = self._flights.get(key)
+        if kept.until and flight and flight.task is asyncio.current_task() and not self._is_late(flight):
             await self._keep(key, kept)
         return kept
+
+    def _is_late(self, flight: Flight) -> bool:
+        """An instance without requests has no CPU: what was asked before may be answered when it is out of date."""
+        return self._now() - flight.begun > FLIGHT_SECONDS
 
     async def _keep(self, key: Key, kept: Kept) -> None:
         if len(kept.body) > MOST_ENTRY_BYTES:
@@ -155,7 +171,7 @@ class Cache:
         self.counts.kept += 1
 
     def _land(self, key: Key, landed: asyncio.Task[Kept]) -> None:
-        if self._flights.get(key) is landed:
+        if (flight := self._flights.get(key)) and flight.task is landed:
             del self._flights[key]
         if not landed.cancelled():
             landed.exception()  # looked at, also when all who asked went away

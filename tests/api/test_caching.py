@@ -6,12 +6,13 @@ import json
 import pytest
 from psycopg import sql
 
-from functions.api.caching import MOST_ENTRY_BYTES, Cache, Kept, Key, Memory, made
+from functions.api.caching import FLIGHT_SECONDS, MOST_ENTRY_BYTES, Cache, Kept, Key, Memory, made
 from functions.api.redis_cache import Breaker, redis_of
 from shared.settings import BadSettings
 from tests.api.redis_road import road_to_redis
 from tests.api.test_submitting import is_problem
 from tests.engine.here import settings_of
+from tests.engine.test_clock import Hands
 from tests.posters_reach.rows import analysis, as_columns
 
 MINE, OTHERS = Key("batch", "me", "status"), Key("batch", "you", "status")
@@ -134,6 +135,37 @@ async def test_what_was_read_before_it_was_forgotten_is_not_kept_after():
 
     assert [(await one).body for one in (early, late)] == [b"before", b"after"]
     assert (await cache.get(MINE, reader)).body == b"after"
+
+
+async def test_a_read_that_was_frozen_half_way_is_not_waited_for_and_not_kept():
+    """Its client went away, and with the last request the CPU: the answer lay there until the next one came."""
+    hands = Hands()
+    cache, before, after = Cache(now=hands), Reader(body=b"of then"), Reader(body=b"of now")
+    before.go.clear()
+    first = asyncio.create_task(cache.get(MINE, before))
+    await before.begun.wait()
+
+    hands.at += FLIGHT_SECONDS + 1
+    asked = await asyncio.wait_for(cache.get(MINE, after), 5)
+    before.go.set()
+    await first
+
+    assert (asked.body, (await cache.get(MINE, before)).body) == (b"of now", b"of now")
+
+
+async def test_a_read_that_was_frozen_is_not_kept_though_nobody_asked_meanwhile():
+    hands = Hands()
+    cache, reader = Cache(now=hands), Reader(body=b"of then")
+    reader.go.clear()
+    first = asyncio.create_task(cache.get(MINE, reader))
+    await reader.begun.wait()
+
+    hands.at += FLIGHT_SECONDS + 1
+    reader.go.set()
+    await first
+    reader.body = b"of now"
+
+    assert (await cache.get(MINE, reader)).body == b"of now"
 
 
 async def test_memory_is_bounded_in_bytes():
