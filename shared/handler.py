@@ -2,8 +2,7 @@
 
 Cloud Tasks POST {"item_id"} -> who calls? -> claim -> work -> keep -> (a new task, for later) -> answer, one log line
 
-The answer tells the queue one thing only: 200, this task is finished with; 500, send it again. What became of the item
-is in the database.
+The answer tells the queue one thing only: 200, finished with; 500, send it again. 429 and 503 would slow all of it.
 """
 
 import asyncio
@@ -172,7 +171,7 @@ async def attempt(claim: Claim, engine: Engine, model: type[Item], work: Work[It
     except Outcome as outcome:
         error = outcome
     except InstanceStopped:
-        error = Deferred(datetime.now(UTC), "instance_stopped", "The platform stopped this instance: another goes on")
+        error = Deferred(datetime.now(UTC), "instance_stopped", "The platform stopped this instance; another goes on")
     except TimeoutError:
         error = Failed("timeout", f"The work took longer than {engine.manifest.work_seconds:g} s")
     except (Exception, asyncio.CancelledError) as unforeseen:
