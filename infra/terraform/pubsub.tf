@@ -2,7 +2,7 @@
 
 locals {
   topics = { for name, function in local.functions : function.topic => name if function.kind == "push" && function.topic != null }
-  # It makes the tokens of pushes and carries dead letters; it exists since the service was enabled.
+  # It makes the tokens of pushes and carries dead letters. services.tf makes it before anything is granted to it.
   pubsub_agent = "serviceAccount:service-${data.google_project.project.number}@gcp-sa-pubsub.iam.gserviceaccount.com"
 }
 
@@ -77,7 +77,7 @@ resource "google_service_account_iam_member" "agent_signs" {
   role               = "roles/iam.serviceAccountOpenIdTokenCreator"
   member             = local.pubsub_agent
 
-  depends_on = [google_pubsub_topic.topic]
+  depends_on = [time_sleep.services]
 }
 
 # The agent puts what it gave up into the dead letters ...
@@ -87,6 +87,8 @@ resource "google_pubsub_topic_iam_member" "agent_buries" {
   topic  = google_pubsub_topic.dead[each.key].name
   role   = "roles/pubsub.publisher"
   member = local.pubsub_agent
+
+  depends_on = [time_sleep.services]
 }
 
 # ... and takes it out of the subscription.
@@ -96,4 +98,6 @@ resource "google_pubsub_subscription_iam_member" "agent_takes" {
   subscription = google_pubsub_subscription.push[each.key].name
   role         = "roles/pubsub.subscriber"
   member       = local.pubsub_agent
+
+  depends_on = [time_sleep.services]
 }

@@ -34,8 +34,19 @@ resource "google_project_service" "service" {
   disable_on_destroy = false
 }
 
-# A service answers some time after it was enabled, and makes its agent then.
+# Google makes a service's agent when it is first needed, and refuses a grant to an agent that does not exist. Pub/Sub's is the
+# only one that is granted something here (pubsub.tf).
+resource "google_project_service_identity" "pubsub" {
+  provider = google-beta
+
+  service = google_project_service.service["pubsub.googleapis.com"].service
+}
+
+# A service answers some time after it was enabled, and its agent can be named in a grant some time after it was made.
 resource "time_sleep" "services" {
   create_duration = "60s"
-  triggers        = { services = join(",", [for service in google_project_service.service : service.service]) }
+  triggers = {
+    services = join(",", [for service in google_project_service.service : service.service])
+    agents   = google_project_service_identity.pubsub.id
+  }
 }
