@@ -25,8 +25,13 @@ resource "google_billing_budget" "month" {
     }
   }
 
-  all_updates_rule {
-    monitoring_notification_channels = local.channels
+  # Google refuses a rule that tells nobody. Without it the billing account's administrators are still told by e-mail.
+  dynamic "all_updates_rule" {
+    for_each = length(local.channels) > 0 ? [local.channels] : []
+
+    content {
+      monitoring_notification_channels = all_updates_rule.value
+    }
   }
 
   depends_on = [time_sleep.services]

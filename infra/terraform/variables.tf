@@ -245,6 +245,11 @@ variable "monthly_budget" {
     condition     = var.monthly_budget >= 0 && floor(var.monthly_budget) == var.monthly_budget
     error_message = "monthly_budget must be a whole number of at least 0."
   }
+
+  validation {
+    condition     = var.monthly_budget == 0 || length(var.alert_emails) + length(var.notification_channels) <= 5
+    error_message = "monthly_budget: a budget tells at most 5 channels, and alert_emails and notification_channels are more. One address may be a group's."
+  }
 }
 
 variable "billing_account" {
