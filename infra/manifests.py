@@ -38,6 +38,8 @@ MOST_CONCURRENT_DISPATCHES, MOST_CONCURRENT_REQUESTS = 5000, 1000
 WHOLE_CPUS = (1, 2, 4, 6, 8)
 MEMORY = re.compile(r"[1-9]\d*(Mi|Gi)")
 SETTING_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
+# Settings that decide whom a function believes: Terraform derives them from the callers and the load balancer.
+DERIVED_SETTINGS = ("PLATFORM_CHECKS_CALLERS", "TRUSTED_HOPS")
 CALLER_OF = {"item": "tasks", "push": "pubsub"}
 
 
@@ -222,6 +224,11 @@ def setting_problems(manifest: dict[str, Any]) -> Iterator[str]:
     names = [*manifest["environment"], *secrets]
     yield from (f"{n!r} is no name of a setting: capital letters, digits and _" for n in names if not is_setting(n))
     yield from (f"environment: {n} is one of secrets; keep it out" for n in secrets if n in manifest["environment"])
+    yield from (
+        f"{n} cannot be set here: Terraform derives it from callers and load_balancer_url"
+        for n in DERIVED_SETTINGS
+        if n in names
+    )
     yield from (f"secrets: {n} stands there twice" for place, n in enumerate(secrets) if n in secrets[:place])
 
 

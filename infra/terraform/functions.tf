@@ -7,6 +7,9 @@ locals {
   # An item function puts tasks for itself only. So one function more does not deploy all others anew.
   known_urls = { for name, function in local.functions : name => function.kind == "item" ? { (name) = local.urls[name] } : local.urls }
 
+  # Two hops are trusted in X-Forwarded-For only where nobody can leave the load balancer out, and write the first one himself.
+  public_ingress = var.load_balancer_url == null ? "ALLOW_ALL" : "ALLOW_INTERNAL_AND_GCLB"
+
   environment = {
     for name, function in local.functions : name => merge(
       {
@@ -21,6 +24,9 @@ locals {
         TASKS_SERVICE_ACCOUNT  = google_service_account.tasks.email
         PUBSUB_SERVICE_ACCOUNT = google_service_account.pubsub.email
       },
+      # Cloud Run has checked the caller's token and taken its signature away. Before a public function nobody checks.
+      contains(function.callers, "public") ? {} : { PLATFORM_CHECKS_CALLERS = "true" },
+      contains(function.callers, "public") && var.load_balancer_url != null ? { TRUSTED_HOPS = "2" } : {},
       local.plain[name],
     )
   }
@@ -92,7 +98,7 @@ resource "google_cloudfunctions2_function" "function" {
 
   service_config {
     service_account_email            = google_service_account.function[each.key].email
-    ingress_settings                 = contains(each.value.callers, "public") ? "ALLOW_ALL" : "ALLOW_INTERNAL_ONLY"
+    ingress_settings                 = contains(each.value.callers, "public") ? local.public_ingress : "ALLOW_INTERNAL_ONLY"
     timeout_seconds                  = each.value.timeout_seconds
     available_cpu                    = tostring(each.value.cpu)
     available_memory                 = each.value.memory

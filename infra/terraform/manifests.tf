@@ -30,7 +30,9 @@ locals {
   quota_keys    = ["requests_per_minute", "tokens_per_minute", "dispatches_per_minute", "max_concurrent"]
   kinds         = ["item", "push", "http"]
   callers       = ["tasks", "pubsub", "public"]
-  account_names = ["tasks", "pubsub", "build", "deploy"]
+  account_names = ["tasks", "pubsub", "build", "deploy", "review"]
+  # Settings that decide whom a function believes: they follow from its callers and from load_balancer_url, in functions.tf.
+  derived = ["PLATFORM_CHECKS_CALLERS", "TRUSTED_HOPS"]
 
   # The longest a caller waits: a task's dispatch deadline less 15 s, a push's acknowledgement, an HTTP request.
   longest_timeout = { item = 1785, push = 600, http = 3600 }
@@ -66,6 +68,10 @@ locals {
           {
             of = length(setintersection(keys(local.plain[name]), local.secrets)) > 0
             is = "environment (or the variable settings) has a secret in plain: ${join(", ", setintersection(keys(local.plain[name]), local.secrets))}"
+          },
+          {
+            of = length(setintersection(keys(local.plain[name]), local.derived)) > 0
+            is = "environment (or the variable settings) has ${join(", ", setintersection(keys(local.plain[name]), local.derived))}: leave it out, it follows from callers and load_balancer_url"
           },
           { of = length(local.services[name]) > 30, is = "'${local.services[name]}' is longer than the 30 letters of a service account: a shorter folder or prefix" },
           { of = contains(local.account_names, name), is = "the name is taken by an account of the deployment" },

@@ -2,7 +2,12 @@
 
 output "api_url" {
   description = "Where the API is: PIECEWORK_URL of the command."
-  value       = lookup(local.urls, "api", null)
+  value       = try(coalesce(var.load_balancer_url, local.urls.api), null)
+}
+
+output "api_audience" {
+  description = "Audience of the token that Google asks for before a private API; empty: the API is public, and needs none."
+  value       = var.public_api ? "" : lookup(local.urls, "api", "")
 }
 
 output "first_key" {

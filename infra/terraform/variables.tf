@@ -152,6 +152,17 @@ variable "api_callers" {
   }
 }
 
+variable "load_balancer_url" {
+  description = "Address of a load balancer of yours before the API, https://api.example.com. The API is then reached through it alone, and believes two hops of X-Forwarded-For. null: reached directly."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.load_balancer_url == null || can(regex("^https://[^/ ]+$", var.load_balancer_url))
+    error_message = "load_balancer_url must be an https:// address without a path."
+  }
+}
+
 # When
 
 variable "schedules" {

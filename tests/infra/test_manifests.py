@@ -75,6 +75,8 @@ def test_a_function_is_its_defaults_and_what_differs(loaded):
         ({"schedule": "@daily", "backlog": "rows"}, "schedule '@daily' has not the five fields"),
         ({"schedule": "0 4 * * *"}, "backlog is missing: the schedule of an item function"),
         ({"secrets": ["my key"]}, "'my key' is no name of a setting"),
+        ({"environment": {"PLATFORM_CHECKS_CALLERS": "true"}}, "PLATFORM_CHECKS_CALLERS cannot be set here"),
+        ({"secrets": ["TRUSTED_HOPS"]}, "TRUSTED_HOPS cannot be set here"),
         ({"environment": {"colour": "red"}}, "'colour' is no name of a setting"),
         ({"secrets": ["ONE_KEY", "ONE_KEY"]}, "secrets: ONE_KEY stands there twice"),
         ({"environment": {"SUPABASE_SECRET_KEY": "x"}}, "environment: SUPABASE_SECRET_KEY is one of secrets"),
