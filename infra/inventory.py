@@ -24,7 +24,11 @@ GRANTED_ON = {
     "google_service_account_iam_member": ("account", "service_account_id"),
     "google_storage_bucket_iam_member": ("bucket", "bucket"),
 }
+# google_iam_workload_identity_pool and the like make somebody, and grant nothing.
+GRANT = re.compile(r"_iam_(member|binding|policy|audit_config)$")
 AGENT = re.compile(r"serviceAccount:service-\d+@gcp-sa-(\w+)\.iam\.gserviceaccount\.com")
+# What github.tf says a job may do: to ship, or to review.
+JOB = re.compile(r"principalSet://iam\.googleapis\.com/.+/attribute\.may/(\w+)")
 Inventory = dict[str, dict[str, str]]
 
 
@@ -48,9 +52,9 @@ def inventory(state: Mapping[str, Any], prefix: str) -> Inventory:
 
 def grants(state: Mapping[str, Any], prefix: str) -> Iterator[Grant]:
     for resource in state["values"]["root_module"]["resources"]:
-        if "_iam_" in resource["type"]:
+        if GRANT.search(resource["type"]):
             given = resource["values"]
-            what, role = granted(resource["type"], given, prefix), given["role"].removeprefix("roles/")
+            what, role = granted(resource["type"], given, prefix), given["role"].rsplit("/", 1)[-1]
             for member in given.get("members") or [given["member"]]:
                 yield Grant(named(member, prefix), what, role)
 
@@ -65,9 +69,11 @@ def granted(kind: str, given: Mapping[str, Any], prefix: str) -> str:
 
 
 def named(member: str, prefix: str) -> str:
-    """The member in our words: everybody, an account of the deployment, an agent of Google's, or as it is."""
+    """The member in our words: everybody, our account, an agent of Google's, a job of GitHub's, or as it is."""
     if agent := AGENT.fullmatch(member):
         return f"agent of {agent[1]}"
+    if job := JOB.fullmatch(member):
+        return f"github job to {job[1]}"
     return {"allUsers": "everybody"}.get(member) or short(member, prefix)
 
 

@@ -11,6 +11,7 @@ BLOCK = re.compile(
     r"^(?P<kind>resource|data|variable|output|locals)\b(?P<labels>[^{]*)\{\n(?P<body>.*?)^\}", re.MULTILINE | re.DOTALL
 )
 LOCAL = re.compile(r"^  (\w+) += ", re.MULTILINE)
+GRANT = re.compile(r"_iam_(member|binding|policy|audit_config)$")
 SNAKE = re.compile(r"[a-z][a-z0-9_]*")
 SOMEBODY = re.compile(r'default\s*=\s*"[^"]*@[^"]*"')
 
@@ -52,7 +53,7 @@ def wrong_with(block: Block, whole: str) -> Iterator[str]:
         yield from (
             f"local.{one} is used nowhere" for one in LOCAL.findall(block.body) if not used(f"local.{one}", whole)
         )
-    if block.kind == "resource" and "_iam_" in name and not block.before.startswith("# "):
+    if block.kind == "resource" and GRANT.search(block.labels[0]) and not block.before.startswith("# "):
         yield f"{name}: a grant has a line above it that says what for"
 
 

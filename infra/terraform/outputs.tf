@@ -51,6 +51,16 @@ output "egress_ip" {
 }
 
 output "delivery_account" {
-  description = "Account the pipeline runs as; null: no triggers."
+  description = "Account that ships what was pushed; null: no pipeline."
   value       = one(google_service_account.deploy[*].email)
+}
+
+output "review_account" {
+  description = "Account that plans pull requests, and can only read; null: no pipeline."
+  value       = one(google_service_account.review[*].email)
+}
+
+output "github_provider" {
+  description = "What GitHub Actions names when it asks Google for credentials; null: no GitHub."
+  value       = one(google_iam_workload_identity_pool_provider.github[*].name)
 }

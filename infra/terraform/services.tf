@@ -19,7 +19,8 @@ locals {
     ],
     var.fixed_egress_ip || var.vpc != null ? ["compute.googleapis.com"] : [],
     var.monthly_budget > 0 ? ["billingbudgets.googleapis.com", "cloudbilling.googleapis.com"] : [],
-    var.delivery != null && !var.public_api ? ["iamcredentials.googleapis.com"] : [],
+    var.delivery != null ? ["iamcredentials.googleapis.com"] : [],
+    local.github == null ? [] : ["sts.googleapis.com"],
   ))
 }
 

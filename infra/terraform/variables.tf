@@ -277,18 +277,39 @@ variable "billing_account" {
 # Delivery
 
 variable "delivery" {
-  description = "Let Cloud Build ship what is pushed. null: no triggers. repository: projects/P/locations/L/connections/C/repositories/R."
+  description = "Let a pipeline ship what is pushed: Cloud Build (repository), GitHub Actions (github), or both. null: none. repository: projects/P/locations/L/connections/C/repositories/R."
   type = object({
-    repository   = string
-    state_bucket = string
-    environment  = string
-    branch       = optional(string, "^main$")
-    pull_request = optional(string, "^main$") # plan only, for requests onto this branch
+    state_bucket     = string
+    environment      = string
+    repository       = optional(string)
+    branch           = optional(string, "^main$")
+    pull_request     = optional(string, "^main$") # plan only, for requests onto this branch
+    require_approval = optional(bool, false)      # Cloud Build waits for somebody to approve before it ships
+    github = optional(object({
+      repository = string                   # OWNER/NAME
+      branch     = optional(string, "main") # a name, no pattern
+    }))
   })
   default = null
 
   validation {
-    condition     = var.delivery == null || can(regex("^projects/[^/]+/locations/[^/]+/connections/[^/]+/repositories/[^/]+$", var.delivery.repository))
+    condition     = try(var.delivery.repository, null) == null || can(regex("^projects/[^/]+/locations/[^/]+/connections/[^/]+/repositories/[^/]+$", var.delivery.repository))
     error_message = "delivery.repository must be projects/P/locations/L/connections/C/repositories/R."
+  }
+
+  validation {
+    condition     = try(var.delivery.github, null) == null || can(regex("^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$", var.delivery.github.repository))
+    error_message = "delivery.github.repository must be OWNER/NAME."
+  }
+
+  # It stands in the condition that Google's token exchange evaluates.
+  validation {
+    condition     = try(var.delivery.github, null) == null || can(regex("^[A-Za-z0-9._/-]+$", var.delivery.github.branch)) && can(regex("^[A-Za-z0-9._-]+$", var.delivery.environment))
+    error_message = "delivery.github.branch and delivery.environment must be plain names, such as main and prod."
+  }
+
+  validation {
+    condition     = var.delivery == null || try(var.delivery.repository, null) != null || try(var.delivery.github, null) != null
+    error_message = "delivery needs repository (Cloud Build), github (GitHub Actions), or both."
   }
 }

@@ -42,6 +42,7 @@ DEPLOYMENT = {
         "repository": "projects/offline-project/locations/us-central1/connections/host/repositories/piecework",
         "state_bucket": "offline-project-state",
         "environment": "prod",
+        "github": {"repository": "owner/piecework"},
     },
 }
 SECRET = "never-in-the-state"
@@ -226,6 +227,40 @@ def test_who_may_do_what_is_as_it_was_agreed(deployment):
     assert found == agreed, (
         f"infra/terraform/inventory.yaml says otherwise; what is:\n{yaml.safe_dump(found, width=120)}"
     )
+
+
+def predecessors(graph, name):
+    """Everything that comes before a resource, by the edges of `terraform graph`."""
+    edges = re.findall(r'"(?:\[root\] )?([^"]+?)(?: \(expand\))?" -> "(?:\[root\] )?([^"]+?)(?: \(expand\))?"', graph)
+    before, ahead = set(), [name]
+    while ahead:
+        node = ahead.pop()
+        new = {needed for dependent, needed in edges if dependent == node} - before
+        before |= new
+        ahead += new
+    return before
+
+
+def test_a_service_agent_exists_before_anything_is_granted_to_it(workspace):
+    """Google makes agents when they are first needed, and refuses a grant to one that does not exist."""
+    sources = "\n".join(file.read_text() for file in workspace.folder.glob("*.tf"))
+    blocks = [
+        block for block in lint.blocks(sources) if block.kind == "resource" and "local.pubsub_agent" in block.body
+    ]
+
+    graph = workspace.terraform("graph").stdout
+
+    assert len(blocks) >= 3
+    for block in blocks:
+        before = predecessors(graph, ".".join(block.labels))
+        assert {"google_project_service_identity.pubsub", "time_sleep.services"} <= before, block.labels
+
+
+def test_no_other_service_agent_is_granted_anything(deployment):
+    """Each further one needs an identity of its own in services.tf."""
+    granted_to = inventory(deployment.state(), "piecework")
+
+    assert {who for who in granted_to if who.startswith("agent of")} == {"agent of pubsub"}
 
 
 def test_a_grant_of_a_kind_that_is_not_known_cannot_be_overlooked():

@@ -14,6 +14,8 @@ mock_provider "google" {
   }
 }
 
+mock_provider "google-beta" {}
+
 mock_provider "time" {}
 
 override_resource {
@@ -37,6 +39,14 @@ override_resource {
   values = {
     email  = "deploy@test-project.iam.gserviceaccount.com"
     member = "serviceAccount:deploy@test-project.iam.gserviceaccount.com"
+  }
+}
+
+override_resource {
+  target = google_service_account.review
+  values = {
+    email  = "review@test-project.iam.gserviceaccount.com"
+    member = "serviceAccount:review@test-project.iam.gserviceaccount.com"
   }
 }
 
@@ -88,6 +98,19 @@ run "everything" {
   assert {
     condition     = alltrue([for function in google_cloudfunctions2_function.function : function.build_config[0].environment_variables == tomap({ SOURCE_DATE_EPOCH = "315532801" })])
     error_message = "The build makes bytecode that outlives the image's file times."
+  }
+
+  assert {
+    condition = alltrue([
+      for name, function in google_cloudfunctions2_function.function :
+      lookup(function.service_config[0].environment_variables, "PLATFORM_CHECKS_CALLERS", "") == (contains(local.functions[name].callers, "public") ? "" : "true")
+    ])
+    error_message = "A function believes that its caller was checked where Cloud Run checks callers, and nowhere else."
+  }
+
+  assert {
+    condition     = alltrue([for function in google_cloudfunctions2_function.function : !contains(keys(function.service_config[0].environment_variables), "TRUSTED_HOPS")])
+    error_message = "Reached directly, the API believes Cloud Run's own hop and no other."
   }
 
   # Secrets
@@ -339,8 +362,13 @@ run "all_that_can_be_switched_on" {
   }
 
   assert {
-    condition     = google_cloudbuild_trigger.delivery["plan"].substitutions["_PLAN_ONLY"] == "true" && google_cloudbuild_trigger.delivery["ship"].substitutions["_PLAN_ONLY"] == "false"
+    condition     = google_cloudbuild_trigger.delivery["plan"].filename == "cloudbuild.review.yaml" && google_cloudbuild_trigger.delivery["ship"].filename == "cloudbuild.yaml"
     error_message = "A pull request is planned, a push is shipped."
+  }
+
+  assert {
+    condition     = !google_cloudbuild_trigger.delivery["ship"].approval_config[0].approval_required
+    error_message = "Unasked, nobody has to approve."
   }
 
   assert {
@@ -378,6 +406,33 @@ run "the_longest_names_there_may_be" {
     condition     = length(google_billing_budget.month[0].display_name) <= 60
     error_message = "A budget's name has 60 letters at most."
   }
+}
+
+run "a_budget_that_tells_nobody_has_no_rule" {
+  command = plan
+
+  variables {
+    monthly_budget  = 200
+    billing_account = "012345-6789AB-CDEF01"
+  }
+
+  assert {
+    condition     = length(google_billing_budget.month[0].all_updates_rule) == 0
+    error_message = "Google refuses an empty all_updates_rule."
+  }
+}
+
+run "a_budget_tells_at_most_five_channels" {
+  command = plan
+
+  variables {
+    monthly_budget        = 200
+    billing_account       = "012345-6789AB-CDEF01"
+    alert_emails          = ["a@example.com", "b@example.com", "c@example.com"]
+    notification_channels = ["projects/p/notificationChannels/1", "projects/p/notificationChannels/2", "projects/p/notificationChannels/3"]
+  }
+
+  expect_failures = [var.monthly_budget]
 }
 
 run "a_budget_needs_an_account" {
@@ -431,4 +486,160 @@ run "a_setting_is_for_a_function_there_is" {
   }
 
   expect_failures = [terraform_data.manifests]
+}
+
+run "whom_the_api_believes_is_not_set_by_hand" {
+  command = plan
+
+  variables {
+    settings = { api = { PLATFORM_CHECKS_CALLERS = "true" } }
+  }
+
+  expect_failures = [terraform_data.manifests]
+}
+
+run "nor_for_every_function_at_once" {
+  command = plan
+
+  variables {
+    settings = { "*" = { PLATFORM_CHECKS_CALLERS = "true" } }
+  }
+
+  expect_failures = [terraform_data.manifests]
+}
+
+run "hops_are_not_trusted_where_the_load_balancer_can_be_left_out" {
+  command = plan
+
+  variables {
+    settings = { api = { TRUSTED_HOPS = "2" } }
+  }
+
+  expect_failures = [terraform_data.manifests]
+}
+
+run "behind_a_load_balancer" {
+  variables {
+    load_balancer_url = "https://api.example.com"
+    public_api        = false
+    api_callers       = ["group:readers@example.com"]
+  }
+
+  assert {
+    condition = alltrue([
+      for name, function in google_cloudfunctions2_function.function :
+      function.service_config[0].ingress_settings == (name == "api" ? "ALLOW_INTERNAL_AND_GCLB" : "ALLOW_INTERNAL_ONLY")
+    ])
+    error_message = "Behind a load balancer the API is reached through it alone."
+  }
+
+  assert {
+    condition = alltrue([
+      for name, function in google_cloudfunctions2_function.function :
+      lookup(function.service_config[0].environment_variables, "TRUSTED_HOPS", "") == (name == "api" ? "2" : "")
+    ])
+    error_message = "Two hops are trusted by the API behind the load balancer, and by nobody else."
+  }
+
+  assert {
+    condition     = output.api_url == "https://api.example.com" && output.api_audience == "https://piecework-api-123456789012.us-central1.run.app"
+    error_message = "The API is asked through the load balancer, and a token for it names the service behind."
+  }
+}
+
+run "requests_are_planned_by_an_account_that_can_only_read" {
+  variables {
+    delivery = {
+      repository       = "projects/test-project/locations/us-central1/connections/host/repositories/piecework"
+      state_bucket     = "test-project-state"
+      environment      = "prod"
+      require_approval = true
+    }
+  }
+
+  assert {
+    condition     = google_cloudbuild_trigger.delivery["plan"].service_account == google_service_account.review[0].id && google_cloudbuild_trigger.delivery["ship"].service_account == google_service_account.deploy[0].id
+    error_message = "A pull request is planned by the account that reads, a push is shipped by the one that deploys."
+  }
+
+  assert {
+    condition = alltrue([
+      for grant in google_project_iam_member.review :
+      can(regex("(viewer|Viewer|reader|Reviewer|browser|logWriter|serviceUsageConsumer)$", grant.role)) && !contains(["roles/viewer", "roles/logging.viewer"], grant.role)
+    ])
+    error_message = "The account that plans requests changes nothing, and reads no log and no object that it need not."
+  }
+
+  assert {
+    condition     = keys(google_storage_bucket_iam_member.review) == ["bundles", "state"] && google_secret_manager_secret_iam_member.review[0].secret_id == "piecework-deployment"
+    error_message = "A plan reads the state, the bundles, and what the deployment is described by; no other object and no other secret."
+  }
+
+  assert {
+    condition     = google_cloudbuild_trigger.delivery["ship"].approval_config[0].approval_required && !google_cloudbuild_trigger.delivery["plan"].approval_config[0].approval_required
+    error_message = "Somebody approves what is shipped; a plan waits for nobody."
+  }
+
+  assert {
+    condition     = length(google_iam_workload_identity_pool.github) == 0
+    error_message = "Without GitHub nobody of GitHub is let in."
+  }
+}
+
+run "shipped_from_github_alone" {
+  variables {
+    delivery = {
+      state_bucket = "test-project-state"
+      environment  = "prod"
+      github       = { repository = "owner/piecework" }
+    }
+  }
+
+  assert {
+    condition     = length(google_cloudbuild_trigger.delivery) == 0
+    error_message = "Cloud Build has no trigger where no repository is connected."
+  }
+
+  assert {
+    condition     = google_iam_workload_identity_pool_provider.github[0].attribute_condition == "assertion.repository == 'owner/piecework'"
+    error_message = "Any repository of GitHub could ask."
+  }
+
+  assert {
+    condition     = google_iam_workload_identity_pool_provider.github[0].attribute_mapping["attribute.may"] == "assertion.event_name == 'pull_request' ? 'review' : assertion.ref == 'refs/heads/main' && assertion.environment == 'prod' ? 'ship' : 'nothing'"
+    error_message = "Only a job for the branch, in the environment, ships; a pull request is reviewed, whatever it calls its environment."
+  }
+
+  assert {
+    condition = (
+      google_service_account_iam_member.github["ship"].service_account_id == google_service_account.deploy[0].name
+      && google_service_account_iam_member.github["review"].service_account_id == google_service_account.review[0].name
+      && alltrue([for may, grant in google_service_account_iam_member.github : endswith(grant.member, "/attribute.may/${may}")])
+    )
+    error_message = "Each kind of job acts as its own account."
+  }
+}
+
+run "a_pipeline_is_one_that_there_is" {
+  command = plan
+
+  variables {
+    delivery = { state_bucket = "test-project-state", environment = "prod" }
+  }
+
+  expect_failures = [var.delivery]
+}
+
+run "a_branch_cannot_write_the_condition" {
+  command = plan
+
+  variables {
+    delivery = {
+      state_bucket = "test-project-state"
+      environment  = "prod"
+      github       = { repository = "owner/piecework", branch = "main' || true || '" }
+    }
+  }
+
+  expect_failures = [var.delivery]
 }
