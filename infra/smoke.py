@@ -4,6 +4,7 @@ python -m infra.smoke               asks the API at PIECEWORK_URL with PIECEWORK
 python -m infra.smoke --page URL    with another page than the usual one
 
 Without PIECEWORK_KEY but with SUPABASE_DB_URL it makes a key for this run and revokes it at the end.
+A private API has an audience, PIECEWORK_AUDIENCE: it is asked with PIECEWORK_ID_TOKEN, or with a token made here.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from typing import Any, LiteralString
 
 import httpx
 
+from infra.id_token import NoToken, own_token
 from infra.migrate import SETTING, Refused, connect
 
 ROOT = Path(__file__).parent.parent
@@ -168,8 +170,10 @@ def local_key(environment: Mapping[str, str]) -> str:
 
 
 def headers(key: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """The API's key; and with PIECEWORK_ID_TOKEN what Google lets callers of a private API through for."""
+    """The API's key, and what Google lets callers of a private API through for. Raises NoToken."""
     token = environment.get("PIECEWORK_ID_TOKEN", "").strip()
+    if not token and (audience := environment.get("PIECEWORK_AUDIENCE", "").strip()):
+        token = own_token(audience)
     private = {"X-Serverless-Authorization": f"Bearer {token}"} if token else {}
     return {"Authorization": f"Bearer {key}", **private}
 
@@ -191,7 +195,7 @@ def main() -> None:
             httpx.Client(base_url=url or LOCAL_URL, headers=headers(key, os.environ), timeout=60) as http,
         ):
             row = Smoke(http).run(page)
-    except (Failed, Refused) as error:
+    except (Failed, NoToken, Refused) as error:
         sys.exit(f"smoke: {error}")
     say(f"done, and this is the row:\n{json.dumps(row, indent=1, ensure_ascii=False)}")
 

@@ -109,7 +109,14 @@ def command(served, monkeypatch, capsys):
     """The whole command with these settings; what it prints, or its exit message."""
 
     def command(*arguments, **settings):
-        for name in ("PIECEWORK_URL", "PIECEWORK_KEY", "PIECEWORK_ID_TOKEN", "PIECEWORK_DATA", "SUPABASE_DB_URL"):
+        for name in (
+            "PIECEWORK_URL",
+            "PIECEWORK_KEY",
+            "PIECEWORK_ID_TOKEN",
+            "PIECEWORK_AUDIENCE",
+            "PIECEWORK_DATA",
+            "SUPABASE_DB_URL",
+        ):
             monkeypatch.delenv(name, raising=False)
         for name, value in settings.items():
             monkeypatch.setenv(name, value)
