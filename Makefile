@@ -2,20 +2,19 @@
 SHELL := /bin/bash
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-UV_VERSION := 0.13.9
-# Every function has a dependency group of its own.
-GROUPS := $(notdir $(patsubst %/,%,$(dir $(wildcard functions/*/function.yaml)))) cli
+# Every function has a dependency group of its own; uv installs what the others name.
+GROUPS := $(notdir $(patsubst %/,%,$(dir $(wildcard functions/*/function.yaml)))) cli uv
 .DEFAULT_GOAL := help
-.PHONY: help setup run up down test check format bench drills fuzz bundle lock clean migrate plan apply output smoke destroy costs
+.PHONY: help setup run up down test check format bench drills fuzz bundle lock clean migrate providers plan apply output smoke destroy costs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.done node_modules/.done ## make the virtual environment and install the locked packages
 
-$(VENV)/.done: locks/dev.txt
+$(VENV)/.done: locks/dev.txt locks/uv.txt
 	@test -x $(PYTHON) || python3 -m venv $(VENV)
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) 2>/dev/null
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r locks/uv.txt 2>/dev/null
 	@$(VENV)/bin/uv pip install --quiet --python $(PYTHON) --require-hashes --no-deps -r locks/dev.txt 2> >(grep -v WARNING >&2)
 	@touch $@
 
@@ -57,7 +56,8 @@ bundle: setup ## build the functions' zips into build/
 	@$(PYTHON) -m infra.bundle
 
 # What is deployed: NAME.tfvars in infra/terraform/environments, over it NAME.local.tfvars, which git ignores; the pipeline
-# is handed the latter's text in PIECEWORK_DEPLOYMENT. With PLAN_ONLY=true nothing is changed anywhere.
+# is handed the latter's text in PIECEWORK_DEPLOYMENT. With PLAN_ONLY=true nothing is changed anywhere,
+# not even the state's lock: who may only read cannot take it.
 ENVIRONMENT ?= dev
 PLAN_ONLY ?= false
 PLAN = build/$(ENVIRONMENT).tfplan
@@ -67,19 +67,26 @@ FILES = $(CURDIR)/$(VARIABLES).tfvars $(CURDIR)/$(VARIABLES).local.tfvars
 DESCRIBED = for file in $(VARIABLES).tfvars $(VARIABLES).local.tfvars; do \
 	test -f $$file || { echo "$@: $$file is missing: docs/deploy.md says what stands in it" >&2; exit 2; }; done
 KEPT = test -n "$(STATE_BUCKET)" || { echo "$@: say which bucket keeps the state: STATE_BUCKET=..." >&2; exit 2; }
+# The providers whose checksums were committed, and no others.
+LOCK_FILE = infra/terraform/.terraform.lock.hcl
+LOCKED = test -f $(LOCK_FILE) || { echo "$@: $(LOCK_FILE) is missing, so nothing says which providers may run:" \
+	"make it with 'make providers', and commit it" >&2; exit 2; }
 # The folder remembers whose state it saw last: each target says whose it means.
-INIT = $(TERRAFORM) init -input=false -reconfigure \
+INIT = { $(LOCKED); } && $(TERRAFORM) init -input=false -lockfile=readonly -reconfigure \
 	-backend-config=bucket=$(STATE_BUCKET) -backend-config=prefix=piecework/$(ENVIRONMENT) >/dev/null
 
 migrate: setup ## bring the database at SUPABASE_DB_URL up to date
 	@$(PYTHON) -m infra.migrate $(if $(filter true,$(PLAN_ONLY)),--list)
+
+providers: ## record the providers' checksums in infra/terraform/.terraform.lock.hcl, to be committed
+	@$(TERRAFORM) providers lock -platform=linux_amd64 -platform=linux_arm64 -platform=darwin_arm64 -platform=darwin_amd64
 
 plan: bundle ## plan the deployment of ENVIRONMENT; STATE_BUCKET keeps its state
 	@$(KEPT)
 	@rm -f $(PLAN); test -z "$$PIECEWORK_DEPLOYMENT" || echo "$$PIECEWORK_DEPLOYMENT" > $(VARIABLES).local.tfvars
 	@$(DESCRIBED)
 	@$(INIT)
-	@$(TERRAFORM) plan -input=false -lock-timeout=10m -out=$(CURDIR)/$(PLAN) $(addprefix -var-file=,$(FILES))
+	@$(TERRAFORM) plan -input=false $(if $(filter true,$(PLAN_ONLY)),-lock=false,-lock-timeout=10m) -out=$(CURDIR)/$(PLAN) $(addprefix -var-file=,$(FILES))
 
 apply: ## carry out exactly what `make plan` showed last
 ifeq ($(PLAN_ONLY),true)
@@ -96,14 +103,16 @@ output: ## what the deployment of ENVIRONMENT is reached by; NAME=api_url that a
 	@$(INIT)
 	@$(TERRAFORM) output $(if $(NAME),-raw $(NAME) 2>/dev/null || $(TERRAFORM) output $(NAME))
 
-# Without STATE_BUCKET it asks PIECEWORK_URL. The pipeline leaves its token for a private API in build/id_token.
+# Without STATE_BUCKET it asks PIECEWORK_URL. A private API asks for Google's token as well: PIECEWORK_ID_TOKEN, or one that the
+# account this runs as makes for itself.
 smoke: setup ## send one item through the deployment of ENVIRONMENT, or without STATE_BUCKET through the running local stack
 ifeq ($(PLAN_ONLY),true)
 	@echo "smoke: plan only, nothing was deployed"
 else
 	@if test -n "$(STATE_BUCKET)"; then \
-		$(INIT) && PIECEWORK_URL=$$($(TERRAFORM) output -raw api_url) || exit 2; fi; \
-		export PIECEWORK_URL PIECEWORK_ID_TOKEN="$${PIECEWORK_ID_TOKEN:-$$(cat build/id_token 2>/dev/null)}"; \
+		$(INIT) && PIECEWORK_URL=$$($(TERRAFORM) output -raw api_url) && \
+		PIECEWORK_AUDIENCE=$$($(TERRAFORM) output -raw api_audience) || exit 2; fi; \
+		export PIECEWORK_URL PIECEWORK_AUDIENCE; \
 		$(PYTHON) -m infra.smoke
 endif
 

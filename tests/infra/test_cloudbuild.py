@@ -1,4 +1,4 @@
-"""cloudbuild.yaml is what Cloud Build takes, runs what a person runs, and changes nothing when it is only to plan."""
+"""The builds are what Cloud Build takes, run what a person runs, and change nothing when they are only to plan."""
 
 import os
 import re
@@ -11,9 +11,10 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "cloudbuild.yaml").read_text()
-BUILD = yaml.safe_load(TEXT)
-STEPS = {step["id"]: step for step in BUILD["steps"]}
+FILES = ("cloudbuild.yaml", "cloudbuild.review.yaml")
+SHIP, REVIEW = (yaml.safe_load((ROOT / name).read_text()) for name in FILES)
+STEPS, REVIEW_STEPS = ({step["id"]: step for step in build["steps"]} for build in (SHIP, REVIEW))
+both = pytest.mark.parametrize("build", [SHIP, REVIEW], ids=FILES)
 # The fields of a build, a step and the options: https://cloud.google.com/build/docs/build-config-file-schema
 FIELDS = {
     "steps", "timeout", "queueTtl", "logsBucket", "options", "substitutions", "tags", "serviceAccount", "secrets",
@@ -36,7 +37,7 @@ BUILT_IN = {
 TOOL = """\
 #!/bin/bash
 echo "{name} $*" >> {noted}
-env | grep -E "^PIECEWORK_(URL|ID_TOKEN)" >> {noted}
+env | grep -E "^PIECEWORK_(URL|ID_TOKEN|AUDIENCE)" >> {noted}
 for word in "$@"; do
   case $word in
     -out=*) echo plan > "${{word#-out=}}" ;;
@@ -60,28 +61,45 @@ def targets():
     return set(re.findall(r"(?m)^([a-z]+):.*## ", (ROOT / "Makefile").read_text()))
 
 
-def test_every_field_is_one_that_cloud_build_knows():
-    assert set(BUILD) <= FIELDS
-    assert set(BUILD["options"]) <= OPTIONS
-    for step in BUILD["steps"]:
+@both
+def test_every_field_is_one_that_cloud_build_knows(build):
+    assert set(build) <= FIELDS
+    assert set(build["options"]) <= OPTIONS
+    for step in build["steps"]:
         assert set(step) <= STEP_FIELDS
         assert all(isinstance(word, str) for word in step["args"])
 
 
-def test_steps_have_names_of_their_own_and_wait_for_steps_that_came_before():
-    assert len(STEPS) == len(BUILD["steps"])
-    for place, step in enumerate(BUILD["steps"]):
-        assert set(step.get("waitFor", [])) <= {"-", *list(STEPS)[:place]}
+@both
+def test_steps_have_names_of_their_own_and_wait_for_steps_that_came_before(build):
+    names = [step["id"] for step in build["steps"]]
+
+    assert len(set(names)) == len(names)
+    for place, step in enumerate(build["steps"]):
+        assert set(step.get("waitFor", [])) <= {"-", *names[:place]}
 
 
 def test_the_steps_come_in_an_order_in_which_nothing_unchecked_is_shipped():
-    assert list(STEPS) == ["terraform", "check", "test", "bundle", "migrate", "plan", "apply", "token", "smoke"]
+    assert list(STEPS) == ["terraform", "check", "test", "bundle", "migrate", "plan", "apply", "smoke"]
     # Without waitFor each step waits for all before it.
-    assert not any("waitFor" in step for step in BUILD["steps"])
+    assert not any("waitFor" in step for step in SHIP["steps"])
+
+
+def test_a_pull_request_takes_the_same_steps_as_far_as_the_plan_and_cannot_reach_the_database():
+    assert list(REVIEW_STEPS) == ["terraform", "check", "test", "bundle", "plan"]
+    assert all(STEPS[name] == step for name, step in REVIEW_STEPS.items())
+    assert "PLAN_ONLY=true" in REVIEW["options"]["env"]
+    assert [one["env"] for one in REVIEW["availableSecrets"]["secretManager"]] == ["PIECEWORK_DEPLOYMENT"]
+    shared = set(REVIEW["options"]["env"]) - {"PLAN_ONLY=true"}
+    assert shared == set(SHIP["options"]["env"])
+
+
+def test_no_step_may_fail_unheard():
+    assert not [step["id"] for build in (SHIP, REVIEW) for step in build["steps"] if step.get("allowFailure")]
 
 
 def test_every_step_runs_a_make_target_that_a_person_has_too():
-    made = {name: step for name, step in STEPS.items() if name not in {"terraform", "token"}}
+    made = {name: step for name, step in STEPS.items() if name != "terraform"}
 
     assert all(step["entrypoint"] == "make" for step in made.values())
     # They share one workspace, and so one virtual environment.
@@ -90,7 +108,7 @@ def test_every_step_runs_a_make_target_that_a_person_has_too():
 
 
 def test_images_are_pinned_and_terraform_is_one_that_the_configuration_takes():
-    for step in BUILD["steps"]:
+    for step in SHIP["steps"]:
         _, _, tag = step["name"].partition(":")
         assert re.match(r"\d+\.\d+", tag), f"{step['name']} moves"
     _, _, version = STEPS["terraform"]["name"].partition(":")
@@ -98,23 +116,27 @@ def test_images_are_pinned_and_terraform_is_one_that_the_configuration_takes():
     assert [int(part) for part in version.split(".")] >= [int(part) for part in least.split(".")]
 
 
-def test_substitutions_are_declared_and_each_is_used():
-    used = set(re.findall(r"\$\{?([A-Z_]+)\}?", without_comments(TEXT)))
+@pytest.mark.parametrize("file", FILES)
+def test_substitutions_are_declared_and_each_is_used(file):
+    text = (ROOT / file).read_text()
+    used = set(re.findall(r"\$\{?([A-Z_]+)\}?", without_comments(text)))
+    declared = yaml.safe_load(text)["substitutions"]
 
     own = {name for name in used if name.startswith("_")}
-    assert own == set(BUILD["substitutions"])
+    assert own == set(declared)
     assert used - own <= BUILT_IN
-    assert all(isinstance(value, str) for value in BUILD["substitutions"].values())
+    assert all(isinstance(value, str) for value in declared.values())
 
 
 def test_the_triggers_substitute_what_is_declared():
-    block = re.search(r"substitutions = \{(.*?)\}", (ROOT / "infra/terraform/build.tf").read_text(), re.DOTALL)[1]
+    block = re.search(r"substitutions = \{(.*?)\}", (ROOT / "infra/terraform/delivery.tf").read_text(), re.DOTALL)[1]
 
-    assert set(re.findall(r"(?m)^\s*(_[A-Z_]+)\s*=", block)) <= set(BUILD["substitutions"])
+    given = set(re.findall(r"(?m)^\s*(_[A-Z_]+)\s*=", block))
+    assert given == set(SHIP["substitutions"]) == set(REVIEW["substitutions"])
 
 
 def test_secrets_come_from_secret_manager_to_the_steps_that_need_them_and_no_others():
-    available = {secret["env"]: secret["versionName"] for secret in BUILD["availableSecrets"]["secretManager"]}
+    available = {secret["env"]: secret["versionName"] for secret in SHIP["availableSecrets"]["secretManager"]}
 
     assert set(available) == {"SUPABASE_DB_URL", "PIECEWORK_DEPLOYMENT"}
     assert all(
@@ -123,13 +145,14 @@ def test_secrets_come_from_secret_manager_to_the_steps_that_need_them_and_no_oth
     )
     needed = {name: step["secretEnv"] for name, step in STEPS.items() if step.get("secretEnv")}
     assert needed == {"migrate": ["SUPABASE_DB_URL"], "plan": ["PIECEWORK_DEPLOYMENT"], "smoke": ["SUPABASE_DB_URL"]}
-    assert "secretEnv" not in BUILD["options"]
+    assert "secretEnv" not in SHIP["options"]
 
 
-def test_every_step_ends_in_time_and_all_of_them_within_the_builds():
-    assert sum(seconds(step["timeout"]) for step in BUILD["steps"]) <= seconds(BUILD["timeout"])
-    assert all(seconds(step["timeout"]) < seconds(BUILD["timeout"]) for step in BUILD["steps"])
-    assert seconds(BUILD["queueTtl"]) > 0
+@both
+def test_every_step_ends_in_time_and_all_of_them_within_the_builds(build):
+    assert sum(seconds(step["timeout"]) for step in build["steps"]) <= seconds(build["timeout"])
+    assert all(seconds(step["timeout"]) < seconds(build["timeout"]) for step in build["steps"])
+    assert seconds(build["queueTtl"]) > 0
 
 
 @pytest.fixture
@@ -138,7 +161,7 @@ def make(tmp_path):
     environment = f"test{uuid.uuid4().hex[:8]}"
     tfvars = ROOT / "infra" / "terraform" / "environments" / f"{environment}.tfvars"
     plan = ROOT / "build" / f"{environment}.tfplan"
-    noted = tmp_path / "noted"
+    noted, lock = tmp_path / "noted", tmp_path / ".terraform.lock.hcl"
     for name in ("terraform", "python"):
         tool = tmp_path / name
         tool.write_text(TOOL.format(name=name, noted=noted))
@@ -148,7 +171,17 @@ def make(tmp_path):
         """(exit code, what was printed, what terraform and python were asked)"""
         noted.write_text("")
         done = subprocess.run(
-            ["make", "-o", "setup", "-o", "bundle", f"PYTHON={tmp_path}/python", f"ENVIRONMENT={environment}", *words],
+            [
+                "make",
+                "-o",
+                "setup",
+                "-o",
+                "bundle",
+                f"PYTHON={tmp_path}/python",
+                f"ENVIRONMENT={environment}",
+                f"LOCK_FILE={lock}",
+                *words,
+            ],
             cwd=ROOT,
             env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "STATE_BUCKET": "bucket", **settings},
             capture_output=True,
@@ -160,7 +193,8 @@ def make(tmp_path):
     tfvars.touch()
     tfvars.with_suffix(".local.tfvars").touch()
     plan.parent.mkdir(exist_ok=True)
-    make.environment = environment
+    lock.touch()
+    make.environment, make.lock = environment, lock
     make.tfvars, make.plan, make.local = tfvars, plan, tfvars.with_suffix(".local.tfvars")
     yield make
     for file in (make.tfvars, make.plan, make.local):
@@ -168,7 +202,7 @@ def make(tmp_path):
 
 
 def test_the_default_environment_has_the_default_prefix():
-    environment, prefix = BUILD["substitutions"]["_ENVIRONMENT"], BUILD["substitutions"]["_PREFIX"]
+    environment, prefix = SHIP["substitutions"]["_ENVIRONMENT"], SHIP["substitutions"]["_PREFIX"]
 
     tfvars = (ROOT / "infra/terraform/environments" / f"{environment}.tfvars").read_text()
 
@@ -214,9 +248,39 @@ def test_a_build_that_is_only_to_plan_changes_nothing(make, target):
     assert make.plan.exists()
 
 
-def test_every_step_is_told_whether_it_is_only_to_plan():
-    assert "PLAN_ONLY=${_PLAN_ONLY}" in BUILD["options"]["env"]
-    assert BUILD["substitutions"]["_PLAN_ONLY"] == "false"
+def test_who_may_only_read_plans_without_the_states_lock(make):
+    _, _, shipping = make("plan")
+    _, _, reviewing = make("plan", PLAN_ONLY="true")
+
+    assert "-lock-timeout=10m" in shipping
+    assert "-lock=false" in reviewing
+    assert "-lock=false" not in shipping
+
+
+@pytest.mark.parametrize("target", ["plan", "apply", "destroy"])
+def test_nothing_is_planned_or_made_by_providers_that_nobody_recorded(make, target):
+    make.plan.touch()
+    make.lock.unlink()
+
+    code, said, asked = make(target)
+
+    assert (code, asked) == (2, "")
+    assert f"{target}: {make.lock} is missing" in said
+    assert "make it with 'make providers', and commit it" in said
+
+
+def test_the_recorded_providers_are_committed_and_never_changed_on_the_way(make):
+    _, _, asked = make("plan")
+
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert ".terraform.lock.hcl" not in ignored
+    assert re.search(r"init .*-lockfile=readonly", asked)
+
+
+def test_the_providers_are_recorded_for_the_pipeline_and_for_a_developers_machine(make):
+    _, _, asked = make("providers")
+
+    assert re.findall(r"-platform=(\w+)", asked) == ["linux_amd64", "linux_arm64", "darwin_arm64", "darwin_amd64"]
 
 
 def test_a_plan_without_a_bucket_for_the_state_is_refused(make):
@@ -264,10 +328,11 @@ def test_a_target_begins_with_the_state_of_its_own_environment_whichever_was_see
 
     code, said, asked = make(target)
 
-    begun, done = (line for line in asked.splitlines() if line.startswith("terraform"))
+    begun, *done = (line for line in asked.splitlines() if line.startswith("terraform"))
     assert code == 0, said
     assert re.search(rf"init .*-reconfigure .*-backend-config=prefix=piecework/{make.environment}$", begun)
-    assert " init " not in done
+    assert done
+    assert not [line for line in done if " init " in line]
 
 
 @pytest.mark.parametrize("target", ["output", "destroy"])
@@ -290,10 +355,12 @@ def test_one_output_is_printed_alone(make):
     assert said == "https://api\n"
 
 
-def test_the_token_for_a_private_api_is_where_the_smoke_test_looks_for_it_and_a_public_one_needs_none(make):
-    step = STEPS["token"]
-    file = re.search(r"> (\S+)$", step["args"][-1])[1]
+def test_the_smoke_test_is_told_by_terraform_whether_the_api_is_private(make):
+    _, _, asked = make("smoke", PIECEWORK_AUDIENCE="https://of-another")
 
-    assert step["allowFailure"] is True
-    assert f"$(cat {file} 2>/dev/null)" in (ROOT / "Makefile").read_text().replace("$$", "$")
+    assert "output -raw api_audience" in asked
+    assert re.findall(r"PIECEWORK_AUDIENCE=(.*)", asked.split("python")[1]) == ["https://api"]
+
+
+def test_a_token_that_was_given_reaches_the_smoke_test(make):
     assert "PIECEWORK_ID_TOKEN=given\n" in make("smoke", PIECEWORK_ID_TOKEN="given")[2]
