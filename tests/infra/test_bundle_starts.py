@@ -1,4 +1,8 @@
-"""A bundle alone is enough: unpacked elsewhere, with nothing installed but its own lock file, it starts and answers."""
+"""A bundle alone is enough: unpacked elsewhere, with nothing installed but its own lock file, it starts and answers.
+
+It is treated as Google's buildpack treats it: installed with hashes, checked, compiled, started; and on the Python that
+functions are deployed on, where this machine has that. Elsewhere the same is done on the Python of the tests.
+"""
 
 import ast
 import json
@@ -16,10 +20,12 @@ import pytest
 from infra import bundle
 from infra.manifests import load
 from tests.engine.running import free_port, program
+from tests.infra import deployed_python
 
 ROOT = Path(__file__).parents[2]
 MANIFESTS = load(ROOT)["functions"]
 UV = Path(sys.executable).parent / "uv"
+DEPLOYED_ON = deployed_python.find()
 SETTINGS = {
     "SUPABASE_URL": "http://127.0.0.1:1",
     "SUPABASE_SECRET_KEY": "sb_secret_none",
@@ -54,7 +60,7 @@ def install(name: str, built: Path, into: Path) -> Alone:
         archive.extractall(folder)
     alone = Alone(name, folder, environment / "bin" / "python")
     for words in (
-        ["venv", "--python", sys.executable, environment],
+        ["venv", "--no-python-downloads", "--python", DEPLOYED_ON or sys.executable, environment],
         ["pip", "install", "--python", alone.python, "--require-hashes", "-r", folder / "requirements.txt"],
     ):
         done = subprocess.run([UV, "--quiet", *words], cwd=folder, capture_output=True, text=True, check=False)
@@ -79,6 +85,36 @@ def alone(installed, request):
         pytest.skip(f"the packages of {one.name} cannot be had here: {one.problem}")
     assert not one.problem
     return one
+
+
+def test_it_is_installed_on_the_python_that_functions_are_deployed_on(alone):
+    if DEPLOYED_ON is None:
+        pytest.skip(f"there is no Python {deployed_python.version()} on this machine")
+
+    done = alone.run("import platform; print(platform.python_version())")
+
+    assert done.stdout.startswith(f"{deployed_python.version()}.")
+
+
+def test_what_is_installed_fits_together(alone):
+    """The buildpack asks pip the same, and refuses to build where it does not."""
+    done = subprocess.run([UV, "pip", "check", "--python", alone.python], capture_output=True, text=True, check=False)
+
+    assert done.returncode == 0, done.stderr
+
+
+def test_all_of_it_compiles(alone):
+    """As the buildpack does it: bytecode that goes by its source's hash, and is not looked at again."""
+    done = subprocess.run(
+        [alone.python, "-m", "compileall", "-q", "-f", "--invalidation-mode", "unchecked-hash", alone.folder],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+    sources = [file for file in alone.folder.rglob("*.py") if file.stat().st_size]
+    assert all(any((file.parent / "__pycache__").glob(f"{file.stem}.*.pyc")) for file in sources)
 
 
 def test_it_starts_and_gives_its_first_answer(alone, tmp_path):
