@@ -71,6 +71,16 @@ def test_the_targets_and_outputs_that_the_pages_name_exist():
     assert {"api_url", "queues"} <= asked <= set(written("outputs.tf", r'^output "(.*)"'))
 
 
+def test_the_first_deployments_page_names_targets_files_and_settings_that_exist():
+    page = (ROOT / "docs" / "first-deploy.md").read_text()
+    sources = {file.name for file in (ROOT / "infra" / "terraform").glob("*.tf")}
+    variables = set(written("variables.tf", r'^variable "(.*)"'))
+
+    assert set(re.findall(r"make ([a-z]+)\b(?=[`\s,]|$)", commands(page))) <= targets()
+    assert set(re.findall(r"`([a-z]+\.tf)`", page)) <= sources
+    assert set(re.findall(r"`([a-z_]+) = \{", page)) <= variables
+
+
 def test_what_the_pages_ask_terraform_by_hand_changes_and_reads_no_deployment():
     """It would be whichever a target looked up last."""
     asked = set(re.findall(r"terraform -chdir=\S+ (\S+)", DEPLOY + OPERATE))
