@@ -25,6 +25,7 @@ FUNCTION_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 MOST_PER_MINUTE = 30_000
 COUNTED = {
     "schedule_limit", "reserve_tokens", "max_attempts", "concurrency", "min_instances", "max_instances",
+    "input_bytes", "input_depth", "input_elements",
 }  # fmt: skip
 # What may be less than 1 although its default is more.
 SMALLEST = {"cpu": 0.08, "cache_days": 0, "patience_seconds": 0, "ready_patience_seconds": 0, "work_seconds": 0.1}
@@ -32,6 +33,8 @@ NULLABLE = {"url_field"}
 WORDS: dict[Any, str] = {str: "a word", list: "a list", dict: "a mapping", bool: "true or false"}
 LEASE_MARGIN_SECONDS = 30
 DISPATCH_DEADLINE_SECONDS = (15, 1800)
+# More than that is a file, which an input names. A reader of JSON that goes 100 levels deep is easily found.
+MOST_INPUT = {"input_bytes": 100_000, "input_depth": 100, "input_elements": 10_000}
 # The longest that Pub/Sub waits for an acknowledgement, and Cloud Run for an answer.
 ACKNOWLEDGED_SECONDS, ANSWERED_SECONDS = 600, 3600
 MOST_CONCURRENT_DISPATCHES, MOST_CONCURRENT_REQUESTS = 5000, 1000
@@ -179,6 +182,11 @@ def problems(manifest: dict[str, Any], quotas: dict[str, Any]) -> list[str]:
     if manifest["kind"] == "item":
         found += [f"{key} is missing: an item function needs one" for key in ("quota", "table") if not manifest[key]]
     found += push_problems(manifest)
+    found += [
+        f"{key} must be at most {most:,}, not {manifest[key]:,}"
+        for key, most in MOST_INPUT.items()
+        if manifest[key] > most
+    ]
     if manifest["quota"] and manifest["quota"] not in quotas:
         found.append(f"quota {manifest['quota']!r} is not in functions/quotas.yaml ({', '.join(quotas)})")
     if manifest["concurrency"] > 1 and manifest["cpu"] < 1:

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from shared.inputs import InputLimits
+
 FILE = Path(__file__).parent.parent / "manifest.json"
 
 
@@ -34,6 +36,13 @@ class Manifest:
     dispatch_deadline_seconds: float
     submittable: bool = True
     callers: tuple[str, ...] = ()
+    input_bytes: int = 16_000
+    input_depth: int = 32
+    input_elements: int = 1_000
+
+    @property
+    def input_limits(self) -> InputLimits:
+        return InputLimits(self.input_bytes, self.input_depth, self.input_elements)
 
     def patience(self, *, ready: bool) -> float:
         """How far off the slot of a claim may be. Work that prepares is let in while half of its patience would do."""
