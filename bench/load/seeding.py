@@ -8,7 +8,7 @@ from bench.rig import Rig
 
 ENDED_BATCHES = 10
 BATCHES = """\
-insert into batches (function, source, owner, state, idempotency_key, finished_at, created_at, fanned_at, chunks)
+insert into batches (function, source, owner, state, idempotency_key, finished_at, created_at, fanned_at, items_in)
 select 'article', 'items', %s, 'completed', 'seed-' || n, now() - n * interval '1 hour', now() - n * interval '1 hour',
   now(), 1
 from generate_series(1, %s) n returning id"""

@@ -9,27 +9,20 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.requests import ClientDisconnect
 
 from functions.api.batches import Batches
+from functions.api.bodies import BrokeOff
 from functions.api.conditional import conditional
-from functions.api.keys import KeyHolder, Owner
-from functions.api.limits import media_type
+from functions.api.keys import Owner
+from functions.api.limits import MOST_CUSTOM_ID, media_type
 from functions.api.moments import Moment
 from functions.api.problems import Problem, documented
 from functions.api.remembered import Remembered
 from functions.api.results import as_csv, as_lines
 from functions.api.shapes import Batch, BatchPage, BatchState, Estimate, ItemPage, ItemState, ResultPage, Retried
 from functions.api.submission import (
-    MOST_CUSTOM_ID,
-    MOST_ITEMS,
     MOST_LINES,
-    Submission,
     Upload,
-    chunked,
-    lines_of,
-    listed,
-    read_submission,
-    read_upload,
-    wanted,
 )
+from functions.api.submitting import Submitting
 from shared.store import Store
 
 PAGE, MOST_PAGE = 100, 500
@@ -85,14 +78,14 @@ BODY = {
 
 def batch_routes(batches: Batches, remembered: Remembered, store: Store) -> APIRouter:
     routes = APIRouter(tags=["batches"])
-    add_submit(routes, batches)
+    add_submit(routes, Submitting(batches))
     add_looks(routes, batches, remembered)
     add_contents(routes, batches, remembered, store)
     add_deeds(routes, batches)
     return routes
 
 
-def add_submit(routes: APIRouter, batches: Batches) -> None:
+def add_submit(routes: APIRouter, submitting: Submitting) -> None:
     @routes.post(
         "/v3/batches",
         status_code=202,
@@ -106,25 +99,20 @@ def add_submit(routes: APIRouter, batches: Batches) -> None:
     ) -> Response:
         """Once this is answered nothing is lost, whatever dies after it.
 
-        As JSON lines the batch's order stands in the query, and the items are read as they come.
+        As JSON lines the batch's order stands in the query. A body that breaks off has enlisted nothing; send it again,
+        with the same Idempotency-Key.
         """
         kind = media_type(request.headers, JSON)
+        if request.headers.get("content-encoding", "identity") != "identity":
+            raise Problem(415, "A compressed body is not read: send it without Content-Encoding.")
         if kind == LINES:
-            items = chunked(lines_of(whole(request)), most=MOST_LINES)
-            return accepted(await batches.submit(owner, wanted(read_upload(query), idempotency_key), items))
+            return accepted(await submitting.lines(owner, query, idempotency_key, whole(request)))
         if kind != JSON:
             raise Problem(415, f"Send {JSON}, or one item a line as {LINES}.")
         if request.query_params:
             raise Problem(422, f"query: with {JSON} all of the order stands in the body.")
-        return await submit_json(batches, owner, read_submission(await request.body()), idempotency_key)
-
-
-async def submit_json(batches: Batches, owner: KeyHolder, body: Submission, key: str | None) -> Response:
-    if body.dry_run:
-        return JSONResponse(await batches.dry_run(body.function, body.limit))
-    if body.items is None:
-        return accepted(await batches.submit_backlog(owner, wanted(body, key), body.limit))
-    return accepted(await batches.submit(owner, wanted(body, key), chunked(listed(body.items), most=MOST_ITEMS)))
+        answer = await submitting.json(owner, idempotency_key, whole(request))
+        return JSONResponse(answer) if "dry_run" in answer else accepted(answer)
 
 
 def accepted(batch: dict[str, Any]) -> Response:
@@ -132,12 +120,12 @@ def accepted(batch: dict[str, Any]) -> Response:
 
 
 async def whole(request: Request) -> AsyncIterator[bytes]:
-    """The body as it comes. Raises Problem 400 when its sender goes away, who then reads it no more."""
+    """The body as it comes. Raises BrokeOff."""
     try:
         async for piece in request.stream():
             yield piece
     except ClientDisconnect as error:
-        raise Problem(400, "The upload broke off: send it again with the same Idempotency-Key.") from error
+        raise BrokeOff from error
 
 
 def add_looks(routes: APIRouter, batches: Batches, remembered: Remembered) -> None:
@@ -183,8 +171,8 @@ def add_contents(routes: APIRouter, batches: Batches, remembered: Remembered, st
         owner: Owner, batch_id: UUID, cursor: Cursor = None, limit: PageLimit = PAGE, state: States = None
     ) -> Response:
         await batches.table(owner, batch_id)
-        rows = await batches.items(batch_id, cursor, limit, state)
-        return JSONResponse({"items": rows, "next_cursor": rows[-1]["item_id"] if len(rows) == limit else None})
+        rows, following = await batches.items(batch_id, cursor, limit, state)
+        return JSONResponse({"items": rows, "next_cursor": following})
 
     @routes.get(
         "/v3/batches/{batch_id}/results",
@@ -221,7 +209,7 @@ async def in_whole(  # noqa: PLR0913
     """All results from `after` on, sent as they are read. The first page is read before anything is answered."""
 
     async def following(last: UUID | None) -> list[dict[str, Any]]:
-        return await batches.results(table, batch_id, last, MOST_PAGE, state)
+        return (await batches.results(table, batch_id, last, MOST_PAGE, state, whole=True)).rows
 
     rows = await following(after)
     if kind == "jsonl":

@@ -1,17 +1,19 @@
 """Batches: submit, watch, cancel, try again, read the results."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from functions.api.bodies import Body, Places
 from functions.api.caching import Cache
 from functions.api.filling import Filled, Filling
 from functions.api.keys import KeyHolder
+from functions.api.pages import Page, page_of
 from functions.api.problems import Problem
 from functions.api.progress import STOPPED, describe, in_the_database
-from functions.api.submission import Chunk, Wanted
+from functions.api.submission import Wanted
 from shared.enlisting import estimate
 from shared.manifest import Manifest, Manifests
 from shared.messages import Messages
@@ -43,10 +45,20 @@ class Batches:
         """The names of those that do."""
         return [one.name for one in self._known.functions.values() if takes_items(one)]
 
-    async def submit(self, owner: KeyHolder, wanted: Wanted, chunks: AsyncIterator[Chunk]) -> Row:
+    def most_input_bytes(self) -> int:
+        """What an input may have where that is most."""
+        return max(self._known.functions[name].input_bytes for name in self.functions())
+
+    async def submit(self, owner: KeyHolder, wanted: Wanted, items: Places) -> Row:
         """Enlist the items and tell the fan-out. Nothing is lost once this returns, whatever dies after it."""
         manifest = self.function(wanted.order.function)
-        return await self._told(owner, await self._filling.with_items(owner, manifest, wanted, chunks))
+        return await self._told(owner, await self._filling.with_items(owner, manifest, wanted, items))
+
+    async def note_part(self, owner: KeyHolder, key: str, body: Body) -> None:
+        """A body broke off: for a day its key takes only one that begins like it."""
+        await self._store.call(
+            "note_part_v1", owner=str(owner.id), idempotency_key=key, bytes=len(body.text), digest=body.digest()
+        )
 
     async def submit_backlog(self, owner: KeyHolder, wanted: Wanted, limit: int) -> Row:
         """A batch that the fan-out fills from the function's backlog. Raises Problem 422 where there is none."""
@@ -103,10 +115,17 @@ class Batches:
             raise Problem(404, f"The function {function!r} of this batch is not there any more.")
         return manifest.table
 
-    async def results(
-        self, table: str, batch_id: UUID, after: UUID | None, limit: int, states: Sequence[str] | None
-    ) -> list[Row]:
-        """A page of items with their results, in the order they came."""
+    async def results(  # noqa: PLR0913
+        self,
+        table: str,
+        batch_id: UUID,
+        after: UUID | None,
+        limit: int,
+        states: Sequence[str] | None,
+        *,
+        whole: bool = False,
+    ) -> Page:
+        """A page of items with their results, in the order they came. `whole`: with their inputs uncut."""
         rows: list[Row] = await self._store.call(
             "batch_results_v1",
             batch_id=str(batch_id),
@@ -114,10 +133,11 @@ class Batches:
             after=str(after) if after else None,
             most=limit,
             states=list(states) if states else None,
+            whole=whole,
         )
-        return rows
+        return page_of(rows)
 
-    async def items(self, batch_id: UUID, after: UUID | None, limit: int, states: Sequence[str] | None) -> list[Row]:
+    async def items(self, batch_id: UUID, after: UUID | None, limit: int, states: Sequence[str] | None) -> Page:
         """A page of items, in the order they came."""
         rows: list[Row] = await self._store.call(
             "batch_items_v1",
@@ -126,7 +146,7 @@ class Batches:
             most=limit,
             states=list(states) if states else None,
         )
-        return rows
+        return page_of(rows)
 
     async def cancel(self, owner: KeyHolder, batch_id: UUID) -> Row:
         """What waits is cancelled, what runs ends by itself. Raises Problem 404, 409 for one that has ended."""

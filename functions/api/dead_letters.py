@@ -12,6 +12,7 @@ from functions.api.batch_routes import MOST_PAGE, PAGE, Cursor
 from functions.api.batches import Batches
 from functions.api.items import Items, not_there
 from functions.api.keys import KeyHolder, Owner
+from functions.api.pages import Page, page_of
 from functions.api.problems import Problem, documented
 from functions.api.progress import STOPPED
 from functions.api.shapes import DeadLetterPage, Discarded, ItemDetails, Replayed
@@ -81,7 +82,7 @@ class DeadLetters:
         self._items = items
         self._batches = batches
 
-    async def listed(self, owner: KeyHolder, looking: Looking) -> list[Row]:
+    async def listed(self, owner: KeyHolder, looking: Looking) -> Page:
         rows: list[Row] = await self._store.call(
             "dead_letters_v1",
             owner=owner.scope,
@@ -89,7 +90,7 @@ class DeadLetters:
             most=looking.limit,
             **looking.arguments(),
         )
-        return rows
+        return page_of(rows)
 
     async def one(self, owner: KeyHolder, item_id: UUID) -> Row:
         """Raises Problem 404 for an item that is none, too."""
@@ -144,9 +145,8 @@ def add_looks(routes: APIRouter, letters: DeadLetters) -> None:
         responses=documented(),
     )
     async def listed(owner: Owner, query: Annotated[Looking, Query()]) -> Response:
-        rows = await letters.listed(owner, query)
-        cursor = rows[-1]["item_id"] if len(rows) == query.limit else None
-        return JSONResponse({"dead_letters": rows, "next_cursor": cursor})
+        rows, following = await letters.listed(owner, query)
+        return JSONResponse({"dead_letters": rows, "next_cursor": following})
 
     @routes.get(
         # An id alone, so that the paths of deeds are no items of that name.

@@ -1,44 +1,31 @@
 """Filling: an order becomes a batch with its items, durable before it is answered.
 
 few items    submit_v1 -> the fan-out is told
-many         begin_batch_v1 -> take_chunk_v1 for every 500, in their order -> open_batch_v1 -> the fan-out is told
+many         begin_batch_v1 -> take_chunk_v1, chunk by chunk in their order -> open_batch_v1 -> the fan-out is told
 
-What broke off goes on where it was when it comes again with its Idempotency-Key: each chunk's digest is over all items
-up to there, so other items under the same key are found out. Without a key nobody can go on, and it is cancelled.
+Each call carries the digest over the whole body: another body under the same key is found out at the first of them,
+also when two come at once. No item gets a task before all are in. An instance that dies between two of these calls
+leaves a batch that the same body with the same key goes on with for a day; without a key the sweep cancels it.
 """
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
+from functions.api.bodies import Places
+from functions.api.chunks import Chunk, chunks
 from functions.api.keys import KeyHolder
 from functions.api.problems import Problem
-from functions.api.submission import Chunk, Order, Wanted
-from shared.enlisting import entry
+from functions.api.submission import Order, Wanted
 from shared.errors import Failed
 from shared.manifest import Manifest
 from shared.messages import Messages
 from shared.store import RowRefused, Store
 from shared.telemetry import log
 
-
-@dataclass(frozen=True)
-class Begun:
-    """A batch that is to be filled, or was filled before by the same order."""
-
-    batch_id: UUID
-    state: str
-    chunks: int
-    chunks_hash: str | None
-    secret: str | None
-    is_new: bool
-
-    @property
-    def is_open(self) -> bool:
-        """Does it still take items?"""
-        return self.state == "accepting"
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -54,59 +41,49 @@ class Filling:
         self._store = store
         self._messages = messages
 
-    async def with_items(
-        self, owner: KeyHolder, manifest: Manifest, wanted: Wanted, chunks: AsyncIterator[Chunk]
-    ) -> Filled:
-        """Raises Problem 422, 409; and what `chunks` raises."""
-        first, second = await anext(chunks), await anext(chunks, None)
-        if second is None:
+    async def with_items(self, owner: KeyHolder, manifest: Manifest, wanted: Wanted, items: Places) -> Filled:
+        """Raises Problem 422, 409."""
+        first = await anext(chunks(wanted.body.text, items, manifest, wanted.order.options))
+        if len(first.inputs) == len(items):
             return await self._at_once(owner, manifest, wanted, first)
-        return await self._by_chunks(owner, manifest, wanted, chained(first, second, chunks))
+        return await self._by_chunks(owner, manifest, wanted, items)
 
     async def _at_once(self, owner: KeyHolder, manifest: Manifest, wanted: Wanted, chunk: Chunk) -> Filled:
         """Most batches have few items: one call for all of it."""
-        (row,) = await self._store.call(
-            "submit_v1",
-            **order_of(owner, wanted),
-            quota_name=manifest.quota,
-            digest=chunk.digest,
-            inputs=[entry(item, manifest, wanted.order.options) for item in chunk.items],
-        )
-        check(row["verdict"])
+        row = await self._begin("submit_v1", owner, wanted, quota_name=manifest.quota, inputs=chunk.inputs)
         if row["opened"]:
             await self.tell(row["batch_id"])
         return Filled(UUID(row["batch_id"]), row["secret"])
 
-    async def _by_chunks(
-        self, owner: KeyHolder, manifest: Manifest, wanted: Wanted, chunks: AsyncIterator[Chunk]
-    ) -> Filled:
-        begun = await self._begin(owner, "items", wanted)
-        if not begun.is_open:
-            check_same(begun, [chunk async for chunk in chunks][-1])
-            return Filled(begun.batch_id, begun.secret)
+    async def _by_chunks(self, owner: KeyHolder, manifest: Manifest, wanted: Wanted, items: Places) -> Filled:
+        begun = await self._begin("begin_batch_v1", owner, wanted, source="items")
+        filled = Filled(UUID(begun["batch_id"]), begun["secret"])
+        if begun["state"] != "accepting":
+            return filled
+        upload = {"batch_id": begun["batch_id"], "body_hash": wanted.body.digest()}
         try:
-            async for chunk in chunks:
-                await self._take(begun, manifest, wanted.order, chunk)
+            async for chunk in chunks(wanted.body.text, items, manifest, wanted.order.options, begun["items_in"]):
+                await self._take(upload, manifest, chunk)
+            check(await self._store.call("open_batch_v1", **upload, items=len(items)))
         except Exception as error:
-            if wanted.key is None or (begun.is_new and is_refusal(error)):
-                await self._give_up(begun)
+            if wanted.key is None or isinstance(error, RowRefused):
+                await self._drop(begun["batch_id"])
             raise
-        await self._store.call("open_batch_v1", batch_id=str(begun.batch_id))
-        await self.tell(begun.batch_id)
-        return Filled(begun.batch_id, begun.secret)
+        await self.tell(filled.batch_id)
+        return filled
 
     async def from_backlog(self, owner: KeyHolder, wanted: Wanted, limit: int) -> Filled:
         """It takes items until the fan-out has filled it; the same order twice fills it once. Raises TopicDown."""
-        begun, order = await self._begin(owner, "backlog", wanted), wanted.order
-        if begun.is_open:
+        begun, order = await self._begin("begin_batch_v1", owner, wanted, source="backlog"), wanted.order
+        if begun["state"] == "accepting":
             told = {"function": order.function, "limit": limit, "options": order.options}
             try:
-                await self._messages.publish({**told, "batch_id": str(begun.batch_id)})
+                await self._messages.publish({**told, "batch_id": begun["batch_id"]})
             except Failed:
                 if wanted.key is None:
-                    await self._give_up(begun)
+                    await self._drop(begun["batch_id"])
                 raise
-        return Filled(begun.batch_id, begun.secret)
+        return Filled(UUID(begun["batch_id"]), begun["secret"])
 
     async def tell(self, batch_id: UUID | str) -> None:
         """Let the fan-out give the batch's items their tasks; if it cannot be told, the sweep will."""
@@ -115,42 +92,48 @@ class Filling:
         except Failed as error:
             log.error("not_told", batch_id=str(batch_id), error=error.detail)
 
-    async def _begin(self, owner: KeyHolder, source: str, wanted: Wanted) -> Begun:
-        """Raises Problem 422 for a key that came with another order, and for a deadline that has passed."""
-        (row,) = await self._store.call("begin_batch_v1", **order_of(owner, wanted), source=source)
+    async def _begin(self, function: str, owner: KeyHolder, wanted: Wanted, **more: Any) -> Row:
+        """Raises Problem 422 for a key that came with another body or order, and for a deadline that has passed."""
+        asked = {**order_of(owner, wanted), **more}
+        (row,) = await self._store.call(function, **asked)
+        if row["verdict"] == "part":
+            part = await wanted.body.digest_of(row["part_bytes"])
+            if part is None:
+                raise another_body()
+            (row,) = await self._store.call(function, **asked, part_hash=part)
         check(row["verdict"])
-        is_new = row["verdict"] == "new"
-        return Begun(UUID(row["batch_id"]), row["state"], row["chunks"], row["chunks_hash"], row["secret"], is_new)
+        return row  # type: ignore[no-any-return]
 
-    async def _take(self, begun: Begun, manifest: Manifest, order: Order, chunk: Chunk) -> None:
+    async def _take(self, upload: Mapping[str, str], manifest: Manifest, chunk: Chunk) -> None:
         verdict = await self._store.call(
             "take_chunk_v1",
-            batch_id=str(begun.batch_id),
-            place=chunk.place,
-            digest=chunk.digest,
-            inputs=[entry(item, manifest, order.options) for item in chunk.items],
+            **upload,
+            start=chunk.start,
+            inputs=chunk.inputs,
             function_name=manifest.name,
             quota_name=manifest.quota,
         )
         check(verdict)
 
-    async def _give_up(self, begun: Begun) -> None:
+    async def _drop(self, batch_id: str) -> None:
+        """Leave nothing of it: no batch, no item, no webhook."""
         try:
-            await self._store.call("void_batch_v1", batch_id=str(begun.batch_id))
+            while await self._store.call("drop_upload_v1", batch_id=batch_id):
+                pass
         except Failed as error:
-            # In an hour the sweep takes it for complete as it is.
-            log.error("not_voided", batch_id=str(begun.batch_id), error=error.detail)
+            # The sweep will cancel what is left of it.
+            log.error("not_dropped", batch_id=batch_id, error=error.detail)
 
 
 def order_of(owner: KeyHolder, wanted: Wanted) -> dict[str, Any]:
     """As begin_batch_v1 takes it."""
-    order = wanted.order
+    order, asked_by = wanted.order, str(uuid4())
     return {
         "owner": str(owner.id),
-        "asked_by": str(uuid4()),
+        "asked_by": asked_by,
         "function_name": order.function,
-        "idempotency_key": wanted.key or f"none-{uuid4()}",
-        "body_hash": wanted.digest,
+        "idempotency_key": f"none-{asked_by}" if wanted.key is None else wanted.key,
+        "body_hash": wanted.body.digest(),
         "priority": order.priority,
         "deadline": order.deadline.isoformat() if order.deadline else None,
         "webhook_url": order.webhook_url,
@@ -166,29 +149,14 @@ def secret_of(order: Order) -> str | None:
 
 def check(verdict: str) -> None:
     """Raises Problem 422, 409 for what is no batch of this order."""
-    if verdict == "other":
+    if verdict in {"other", "part"}:
         raise another_body()
     if verdict == "closed":
         raise Problem(409, "Another call with this Idempotency-Key has ended this batch: look at it first.")
+    if verdict == "unfinished":
+        raise Problem(503, "Items of this upload are missing: send it again with the same Idempotency-Key.")
     if verdict == "late":
         raise Problem(422, "deadline: it has passed already; send a later one, or none.")
-
-
-async def chained(first: Chunk, second: Chunk, rest: AsyncIterator[Chunk]) -> AsyncIterator[Chunk]:
-    yield first
-    yield second
-    async for chunk in rest:
-        yield chunk
-
-
-def is_refusal(error: Exception) -> bool:
-    """The items themselves are wrong: to send them again would not help."""
-    return isinstance(error, RowRefused) or (isinstance(error, Problem) and error.status == 422)
-
-
-def check_same(begun: Begun, last: Chunk) -> None:
-    if (begun.chunks, begun.chunks_hash) != (last.place, last.digest):
-        raise another_body()
 
 
 def another_body() -> Problem:

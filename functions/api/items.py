@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse, Response
 
 from functions.api.batch_routes import Cursor
 from functions.api.keys import KeyHolder, Owner
+from functions.api.pages import Page, page_of
 from functions.api.problems import Problem, documented
 from functions.api.shapes import ItemDetails, ItemPage
 from shared.manifest import Manifests
@@ -30,12 +31,12 @@ class Items:
             raise not_there(item_id)
         return {**item, "result": await self._result(item["function"], item.pop("result_id"))}
 
-    async def search(self, owner: KeyHolder, words: str, before: UUID | None, limit: int) -> list[Row]:
+    async def search(self, owner: KeyHolder, words: str, before: UUID | None, limit: int) -> Page:
         """By id, by custom_id, or by a part of either of address and custom_id; the newest first."""
         rows: list[Row] = await self._store.call(
             "search_items_v1", words=words, owner=owner.scope, before=str(before) if before else None, most=limit
         )
-        return rows
+        return page_of(rows)
 
     async def _result(self, function: str, result_id: str | None) -> Row | None:
         manifest = self._known.functions.get(function)
@@ -65,8 +66,8 @@ def item_routes(items: Items) -> APIRouter:
         cursor: Cursor = None,
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
     ) -> Response:  # fmt: skip
-        rows = await items.search(owner, q, cursor, limit)
-        return JSONResponse({"items": rows, "next_cursor": rows[-1]["item_id"] if len(rows) == limit else None})
+        rows, following = await items.search(owner, q, cursor, limit)
+        return JSONResponse({"items": rows, "next_cursor": following})
 
     @routes.get(
         "/v3/items/{item_id}",

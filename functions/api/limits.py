@@ -11,9 +11,11 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MOST_BYTES = 10_000_000
-# JSON lines are read as they come. Cloud Run itself takes no more than 32 MiB.
+# Of JSON lines. Cloud Run itself takes no more than 32 MiB.
 MOST_STREAMED_BYTES = 32_000_000
 STREAMED = "application/x-ndjson"
+# An index holds it, and an entry of one has at most 2,704 bytes.
+MOST_CUSTOM_ID = 200
 # JSON within JSON. Whoever reads it after us, in whatever language, goes as deep.
 MOST_LEVELS = 100
 # A NUL as JSON writes it, and not a backslash that stands before the letters u0000.
@@ -70,6 +72,13 @@ def storable(value: Any) -> Any:
     if NUL.search(text):
         raise ValueError("the character NUL (\\u0000) cannot be stored")
     return value
+
+
+def enlistable(given: dict[str, Any]) -> dict[str, Any]:
+    """An input that can be enlisted, or options that go into each. Raises ValueError."""
+    if len(str(storable(given).get("custom_id"))) > MOST_CUSTOM_ID:
+        raise ValueError(f"custom_id has at most {MOST_CUSTOM_ID} characters")
+    return given
 
 
 def check_levels(value: Any) -> None:

@@ -47,9 +47,8 @@ class Remembered:
 
         async def read() -> Kept:
             table = self._batches.table_of(batch["function"])
-            rows = await self._batches.results(table, batch_id, after, limit, states)
-            last = rows[-1]["item_id"] if len(rows) == limit else None
-            return as_kept({"results": rows, "next_cursor": last}, seconds=RESULTS_SECONDS if is_over(batch) else 0)
+            rows, cursor = await self._batches.results(table, batch_id, after, limit, states)
+            return as_kept({"results": rows, "next_cursor": cursor}, seconds=RESULTS_SECONDS if is_over(batch) else 0)
 
         page = f"results:{batch['finished_at']}:{after}:{limit}:{','.join(sorted(states or []))}"
         return await self._cache.get(Key(str(batch_id), str(owner.id), page), read), ended_then(batch, ended)

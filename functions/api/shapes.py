@@ -98,6 +98,7 @@ class Item(BaseModel):
     function: str
     custom_id: str | None
     input: dict[str, Any]
+    input_cut: bool = Field(False, description="The input is long: these are its shortest members; see the item alone")
     domain: str | None
     state: ItemState
     reason: str | None
@@ -147,6 +148,7 @@ class Result(BaseModel):
     item_id: UUID
     custom_id: str | None
     input: dict[str, Any]
+    input_cut: bool = Field(False, description="The input is long: these are its shortest members; see the item alone")
     state: ItemState
     reason: str | None
     error: str | None

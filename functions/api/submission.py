@@ -1,12 +1,10 @@
 """Submissions: what may be asked for in a batch, as JSON or as JSON lines.
 
-application/json       {"function", "items" | "source": "backlog", ...} -> Submission -> its items, chunk by chunk
-application/x-ndjson   ?function=...&priority=...  one item a line, read as it comes -> its items, chunk by chunk
+application/json       {"function", "items" | "source": "backlog", ...} -> Submission
+application/x-ndjson   ?function=...&priority=...  one item a line -> Order
 """
 
-import hashlib
 import json
-from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -23,20 +21,17 @@ from pydantic import (
     model_validator,
 )
 
-from functions.api.limits import storable
+from functions.api.bodies import Body, Places
+from functions.api.limits import MOST_CUSTOM_ID, enlistable
 from functions.api.moments import Moment
 from functions.api.problems import Problem
 from shared.addresses import special_kind
 from shared.dialling import check_port
 from shared.errors import Rejected
-from shared.store import ROWS_PER_CALL
 from shared.urls import host_of, parse
 
 MOST_ITEMS = 10_000
 MOST_LINES = 50_000
-MOST_LINE_BYTES = 1_000_000
-# An index holds it, and an entry of one has at most 2,704 bytes.
-MOST_CUSTOM_ID = 200
 Row = dict[str, Any]
 Priority = Literal["normal", "low"]
 Model = TypeVar("Model", bound=BaseModel)
@@ -69,13 +64,6 @@ def told_options(text: str) -> Row:
     if not isinstance(options, dict):
         raise TypeError("options must be a JSON object")
     return options
-
-
-def enlistable(given: Row) -> Row:
-    """An input that can be enlisted, or options that go into each. Raises ValueError."""
-    if len(str(storable(given).get("custom_id"))) > MOST_CUSTOM_ID:
-        raise ValueError(f"custom_id has at most {MOST_CUSTOM_ID} characters")
-    return given
 
 
 WebhookUrl = Annotated[
@@ -162,34 +150,20 @@ class Upload(BaseModel):
 
 @dataclass(frozen=True)
 class Wanted:
-    """An order, a digest over all of it, and the Idempotency-Key it came with."""
+    """An order, the body that it came in or with, and its Idempotency-Key."""
 
     order: Order
-    digest: str
+    body: Body
     key: str | None
 
 
-@dataclass(frozen=True)
-class Chunk:
-    """So many items at once; `place` from 1 on, `digest` over all items up to here."""
-
-    place: int
-    digest: str
-    items: Sequence[Row]
-
-
-def read_submission(body: bytes) -> Submission:
-    """Raises RequestValidationError, Problem 422."""
-    try:
-        return validated(Submission, json.loads(body))
-    except RecursionError as error:
-        raise Problem(422, "body: the JSON is nested too deeply") from error
-    except ValueError as error:
-        raise Problem(422, f"body: this is not JSON ({error})") from error
+def read_submission(members: Any, places: Places) -> Submission:
+    """The order in a JSON body. Its items stand at `places` and are left out. Raises RequestValidationError."""
+    return validated(Submission, {**members, "items": [{}]} if places else members)
 
 
 def read_upload(query: Upload) -> Order:
-    """The order of an upload. Raises RequestValidationError."""
+    """The order of an upload. Raises RequestValidationError, Problem 422."""
     given = query.model_dump(exclude_none=True)
     if query.options is not None:
         try:
@@ -205,62 +179,3 @@ def validated(model: type[Model], given: Any) -> Model:
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found]) from error
-
-
-async def lines_of(stream: AsyncIterator[bytes]) -> AsyncIterator[Row]:
-    """The items of an upload, as they come. Raises Problem 422 that names the line."""
-    rest, number = b"", 0
-    async for piece in stream:
-        *lines, rest = (rest + piece).split(b"\n")
-        for line in lines:
-            number += 1
-            if line.strip():
-                yield item_of(line, number)
-        if len(rest) > MOST_LINE_BYTES:
-            raise Problem(422, f"line {number + 1}: an item has at most {MOST_LINE_BYTES:,} bytes")
-    if rest.strip():
-        yield item_of(rest, number + 1)
-
-
-def item_of(line: bytes, number: int) -> Row:
-    try:
-        given = json.loads(line)
-        if isinstance(given, dict):
-            return enlistable(given)
-    except ValueError as error:
-        raise Problem(422, f"line {number}: {error}") from error
-    except RecursionError as error:
-        raise Problem(422, f"line {number}: the JSON is nested too deeply") from error
-    raise Problem(422, f'line {number}: each line is a JSON object, such as {{"url": "https://example.com/story"}}')
-
-
-async def listed(items: Sequence[Row]) -> AsyncIterator[Row]:
-    for item in items:
-        yield item
-
-
-async def chunked(items: AsyncIterator[Row], *, most: int) -> AsyncIterator[Chunk]:
-    """Raises Problem 422 for more than `most` items, or none."""
-    place, count, digest, waiting = 0, 0, "", list[Row]()
-    async for item in items:
-        count += 1
-        if count > most:
-            raise Problem(422, f"Send at most {most:,} items in one batch.")
-        waiting.append(item)
-        if len(waiting) == ROWS_PER_CALL:
-            place, digest = place + 1, digest_of([digest, waiting])
-            yield Chunk(place, digest, waiting)
-            waiting = []
-    if waiting:
-        yield Chunk(place + 1, digest_of([digest, waiting]), waiting)
-    if not count:
-        raise Problem(422, "There is no item in it: send one JSON object a line.")
-
-
-def wanted(order: Order, key: str | None) -> Wanted:
-    """Items are left out of the digest: those are compared chunk by chunk as they come."""
-    return Wanted(order, digest_of(order.model_dump(mode="json", exclude={"items"})), key)
-
-
-def digest_of(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

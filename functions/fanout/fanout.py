@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from functions.fanout.orders import FanBacklog, FanBatch, Sweep
-from shared.enlisting import entry, estimate
+from shared.enlisting import checked_entry, estimate
 from shared.errors import Failed
 from shared.manifest import Manifest, Manifests
 from shared.messages import Messages
@@ -72,7 +72,10 @@ class Fanout:
 
     async def batch(self, order: FanBatch) -> Report:
         """Give the items of a batch their tasks; those of a low one as far as there is room."""
-        batches = await self.store.select("batches", "priority", id=str(order.batch_id))
+        batches = await self.store.select("batches", "priority,state,source", id=str(order.batch_id))
+        if batches and (batches[0]["state"], batches[0]["source"]) == ("accepting", "items"):
+            # An upload that is not complete: it may still be refused, or given up.
+            return {"batch_id": str(order.batch_id), "queued": 0}
         if batches and batches[0]["priority"] == "low":
             return {"batch_id": str(order.batch_id), "queued": await self._fill_room()}
         return await self._fan(order.batch_id, order.after, time.monotonic() + self._seconds)
@@ -143,8 +146,11 @@ class Fanout:
             if left <= 0:
                 break
             entries = [
-                entry(row["input"], manifest, order.options, source_key=row["source_key"]) for row in rows[:left]
+                checked_entry(row["input"], manifest, order.options, source_key=row["source_key"])
+                for row in rows[:left]
             ]
+            if refused := [one["source_key"] for one in entries if "refusal" in one]:
+                log.warning("inputs_refused", function=manifest.name, rows=len(refused), such_as=refused[:5])
             done = await self.store.enlist(entries, str(batch_id), manifest)
             left, enlisted = left - len(entries), enlisted + done["enlisted"]
             if time.monotonic() > until:

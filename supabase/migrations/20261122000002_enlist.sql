@@ -25,7 +25,8 @@ comment on function public.sync_quotas_v1 is 'Writes the limits of functions/quo
 -- inputs: {input, input_key, domain, custom_id, source_key, fresh}. What the batch, or for a source_key the function,
 -- has already is left as it is, so that a repeated call adds nothing. Ids are given in the order of the inputs, rows written
 -- in the order of the keys: two calls that bring the same inputs in another order would wait for each other. A batch that
--- was stopped or has ended takes nothing; one that takes them cannot end before they are in.
+-- was stopped or has ended takes nothing; one that takes them cannot end before they are in. An input with a `refusal` is
+-- dead as it comes in, for that reason.
 create function public.enlist_v1(inputs jsonb[], batch_id uuid, function_name text, quota_name text)
 returns table (enlisted integer, duplicates integer)
 language plpgsql set search_path = '' as $$
@@ -43,13 +44,17 @@ begin
     select public.new_id() as id, i.*
     from (select u.body from unnest(inputs) with ordinality as u (body, place) order by u.place) as u,
       jsonb_to_record(u.body) as i (
-        input jsonb, input_key text, domain text, custom_id text, source_key text, fresh boolean
+        input jsonb, input_key text, domain text, custom_id text, source_key text, fresh boolean,
+        refusal text
       )
   ),
   added as (
-    insert into public.items (id, batch_id, function, quota, input, input_key, domain, custom_id, source_key, fresh)
+    insert into public.items (id, batch_id, function, quota, input, input_key, domain, custom_id, source_key, fresh,
+      state, reason, error, finished_at)
     select g.id, enlist_v1.batch_id, function_name, quota_name, g.input, g.input_key, g.domain, g.custom_id,
-      g.source_key, coalesce(g.fresh, false)
+      g.source_key, coalesce(g.fresh, false),
+      case when g.refusal is null then 'waiting' else 'dead' end, case when g.refusal is not null then 'bad_input' end,
+      g.refusal, case when g.refusal is not null then public.moment() end
     from given g
     order by g.source_key, g.input_key, g.id
     on conflict do nothing
@@ -120,7 +125,8 @@ begin
     select b.id from public.batches b
     where b.id = any (array(select public.unqueued_batches())) and coalesce(b.fanned_at, b.created_at) < moment - quiet
       -- Those of a low batch get their tasks from low_items_v1, as long as it has not ended.
-      and (b.state in ('accepting', 'open') and b.priority = 'normal' or b.state in ('completed', 'completed_with_errors'))
+      -- An upload that is not complete gets none: it may still be refused, or given up.
+      and ((b.state = 'open' or b.state = 'accepting' and b.source = 'backlog') and b.priority = 'normal' or b.state in ('completed', 'completed_with_errors'))
   ),
   -- Batch by batch and quota by quota, each with its own look into the index: a fan-out at work on a million items is
   -- passed over as one batch.

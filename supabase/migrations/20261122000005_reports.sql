@@ -262,22 +262,26 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- One page of a batch's items in their order, each with its result row. `after`: the last item of the page before.
+-- `whole`: inputs uncut, as files have them; else as lists show them.
 create function public.batch_results_v1(
-  batch_id uuid, result_table text, after uuid default null, most integer default 100, states text[] default null
+  batch_id uuid, result_table text, after uuid default null, most integer default 100, states text[] default null,
+  whole boolean default false
 ) returns setof jsonb
 language plpgsql stable set search_path = '' as $$
 begin
   return query execute format(
-    'select jsonb_build_object(
-       ''item_id'', i.id, ''custom_id'', i.custom_id, ''input'', i.input, ''state'', i.state, ''reason'', i.reason,
+    'select public.page_of(array(select jsonb_build_object(
+       ''item_id'', i.id, ''custom_id'', i.custom_id,
+       ''input'', case when $5 then i.input else public.short_input(i.input) end,
+       ''input_cut'', not $5 and public.short_input(i.input) <> i.input, ''state'', i.state, ''reason'', i.reason,
        ''error'', i.error, ''attempts'', i.attempts, ''cached'', coalesce(i.result_id <> i.id, false),
        ''tokens_in'', i.tokens_in, ''tokens_out'', i.tokens_out, ''cost_usd'', i.cost_usd,
        ''not_before'', i.not_before, ''finished_at'', i.finished_at, ''result'', to_jsonb(r))
      from public.items i
      left join public.%I r on r.item_id = i.result_id
      where i.batch_id = $1 and ($2 is null or i.id > $2) and ($3 is null or i.state = any ($3))
-     order by i.id limit $4', result_table)
-  using batch_id, after, states, most;
+     order by i.id limit $4 + 1), $4)', result_table)
+  using batch_id, after, states, most, whole;
 end
 $$;
 

@@ -168,9 +168,8 @@ alter table public.batches
   add column round integer not null default 1,
   -- When its last item ended. This mark is set once a round, by close_batches alone.
   add column finished_at timestamptz,
-  -- Up to where its items have come in: so many chunks, and the digest over all of them.
-  add column chunks integer not null default 0,
-  add column chunks_hash text,
+  -- How many of its items have come in, duplicates counted: where an upload that broke off goes on.
+  add column items_in integer not null default 0,
   -- The request that made it, so that one whose answer was lost knows its own again.
   add column asked_by uuid,
   drop constraint batches_state_check,
@@ -181,6 +180,17 @@ comment on column public.batches.state is
   'accepting: items are still coming in; open: at work; cancelling, expiring: what waits is being cancelled; the rest: ended';
 create index batches_live on public.batches (id) where finished_at is null;
 create index batches_to_tell on public.batches (finished_at) where webhook_url is not null;
+
+create table public.upload_parts (
+  owner uuid not null references public.api_keys (id) on delete cascade,
+  idempotency_key text not null,
+  bytes bigint not null,
+  digest text not null,
+  broke_at timestamptz not null default public.moment(),
+  primary key (owner, idempotency_key)
+);
+comment on table public.upload_parts is
+  'Uploads whose sender went away before the last byte: nothing of them is enlisted. For a day their key takes only a body that begins with the same bytes.';
 
 alter table public.items add column discarded_at timestamptz;
 comment on column public.items.discarded_at is 'A dead item somebody has looked at and wants to see no more.';
@@ -228,75 +238,102 @@ begin
 end
 $$;
 
--- A batch to be filled, or for a repeated Idempotency-Key the one of then.
---   new    made by this request     known   made before by the same order     other   made before by another one
+-- A batch to be filled, or for a repeated Idempotency-Key the one of then. `body_hash` is over the whole body, so all of it
+-- has come before anything is made.
+--   new    made by this request     known   made before by the same body     other   made before by another one
+--   part   under this key a body broke off after `part_bytes`: call again with the digest over so many bytes of this one
 --   late   its deadline has passed: nothing was made
 create function public.begin_batch_v1(
   owner uuid, asked_by uuid, function_name text, source text, idempotency_key text, body_hash text,
   priority text default 'normal', deadline timestamptz default null, webhook_url text default null,
-  webhook_secret text default null
+  webhook_secret text default null, part_hash text default null
 )
-returns table (verdict text, batch_id uuid, state text, chunks integer, chunks_hash text, secret text)
+returns table (verdict text, batch_id uuid, state text, items_in integer, part_bytes bigint, secret text)
 language plpgsql set search_path = '' as $$
 #variable_conflict use_column
+declare
+  known boolean := exists (
+    select from public.batches b
+    where b.owner = begin_batch_v1.owner and b.idempotency_key = begin_batch_v1.idempotency_key
+  );
+  part public.upload_parts;
 begin
-  if begin_batch_v1.deadline is null or begin_batch_v1.deadline > public.moment() then
+  select * into part from public.upload_parts p
+  where p.owner = begin_batch_v1.owner and p.idempotency_key = begin_batch_v1.idempotency_key
+    and p.broke_at > public.moment() - interval '1 day';
+  if not known and part.digest <> coalesce(part_hash, '') then
+    return query select 'part', null::uuid, null::text, null::integer, part.bytes, null::text;
+    return;
+  end if;
+  if not known and (begin_batch_v1.deadline is null or begin_batch_v1.deadline > public.moment()) then
     insert into public.batches as b (owner, asked_by, function, source, idempotency_key, body_hash, priority, deadline,
       webhook_url, webhook_secret, fanned_at)
     values (begin_batch_v1.owner, begin_batch_v1.asked_by, function_name, begin_batch_v1.source,
       begin_batch_v1.idempotency_key, begin_batch_v1.body_hash, begin_batch_v1.priority, begin_batch_v1.deadline,
       begin_batch_v1.webhook_url, begin_batch_v1.webhook_secret, public.moment())
     on conflict do nothing;
+    delete from public.upload_parts p
+    where p.owner = begin_batch_v1.owner and p.idempotency_key = begin_batch_v1.idempotency_key;
   end if;
   return query
   select case when b.asked_by = begin_batch_v1.asked_by then 'new'
       when b.body_hash = begin_batch_v1.body_hash then 'known' else 'other' end,
-    b.id, b.state, b.chunks, b.chunks_hash, b.webhook_secret
+    b.id, b.state, b.items_in, null::bigint, b.webhook_secret
   from public.batches b
   where b.owner = begin_batch_v1.owner and b.idempotency_key = begin_batch_v1.idempotency_key;
   if not found then
-    return query select 'late', null::uuid, null::text, null::integer, null::text, null::text;
+    return query select 'late', null::uuid, null::text, null::integer, null::bigint, null::text;
   end if;
 end
+$$;
+
+-- A body that broke off after `bytes`. Kept is the first one; a key that has its batch already needs none.
+create function public.note_part_v1(owner uuid, idempotency_key text, bytes bigint, digest text) returns void
+language sql set search_path = '' as $$
+  insert into public.upload_parts as p (owner, idempotency_key, bytes, digest)
+  select note_part_v1.owner, note_part_v1.idempotency_key, note_part_v1.bytes, note_part_v1.digest
+  where not exists (
+    select from public.batches b
+    where b.owner = note_part_v1.owner and b.idempotency_key = note_part_v1.idempotency_key
+  )
+  on conflict (owner, idempotency_key) do update set
+    bytes = excluded.bytes, digest = excluded.digest, broke_at = excluded.broke_at
+  where p.broke_at <= public.moment() - interval '1 day'
 $$;
 
 -- A batch of one chunk in one call: begun, taken, and `opened` (then the fan-out is to be told). Verdicts as those of
 -- begin_batch_v1 and take_chunk_v1.
 create function public.submit_v1(
-  owner uuid, asked_by uuid, function_name text, quota_name text, idempotency_key text, body_hash text, digest text,
+  owner uuid, asked_by uuid, function_name text, quota_name text, idempotency_key text, body_hash text,
   inputs jsonb[], priority text default 'normal', deadline timestamptz default null, webhook_url text default null,
-  webhook_secret text default null
+  webhook_secret text default null, part_hash text default null
 )
-returns table (verdict text, batch_id uuid, secret text, opened boolean)
+returns table (verdict text, batch_id uuid, part_bytes bigint, secret text, opened boolean)
 language plpgsql set search_path = '' as $$
 #variable_conflict use_column
 declare
   begun record;
-  taken text;
 begin
   select * into begun from public.begin_batch_v1(submit_v1.owner, submit_v1.asked_by, function_name, 'items',
     submit_v1.idempotency_key, submit_v1.body_hash, submit_v1.priority, submit_v1.deadline, submit_v1.webhook_url,
-    submit_v1.webhook_secret);
+    submit_v1.webhook_secret, submit_v1.part_hash);
   verdict := begun.verdict;
   batch_id := begun.batch_id;
+  part_bytes := begun.part_bytes;
   secret := begun.secret;
-  if verdict in ('new', 'known') then
-    taken := public.take_chunk_v1(begun.batch_id, 1, digest, inputs, function_name, quota_name);
-    verdict := case when taken in ('other', 'closed') then taken when begun.chunks > 1 then 'other' else verdict end;
-  end if;
-  if verdict in ('new', 'known') then
-    perform public.open_batch_v1(begun.batch_id);
-  end if;
   opened := verdict = 'new' or begun.state = 'accepting';
+  if opened and verdict in ('new', 'known') then
+    perform public.take_chunk_v1(begun.batch_id, body_hash, 0, inputs, function_name, quota_name);
+    perform public.open_batch_v1(begun.batch_id, body_hash, cardinality(inputs));
+  end if;
   return next;
 end
 $$;
 
--- One chunk of a batch's items, in its turn. `digest` is over this chunk and all before it, so a caller that begins again
--- after a lost answer goes on where it was, and other items under the same key are found out before one is enlisted.
---   taken   enlisted now      known   came before      other   these are not the items of then      closed   it takes no more
+-- Items of an upload from number `start` on (the first is 0), in their order. `body_hash` is that of the whole body.
+--   taken   they are in, now or since an earlier call      other   they are of another body      closed   it takes no more
 create function public.take_chunk_v1(
-  batch_id uuid, place integer, digest text, inputs jsonb[], function_name text, quota_name text
+  batch_id uuid, body_hash text, start integer, inputs jsonb[], function_name text, quota_name text
 ) returns text
 language plpgsql set search_path = '' as $$
 declare
@@ -304,39 +341,68 @@ declare
   done record;
 begin
   select * into batch from public.batches b where b.id = take_chunk_v1.batch_id for no key update;
-  if batch.chunks = place and batch.chunks_hash <> digest then
+  if batch.body_hash is distinct from take_chunk_v1.body_hash then
     return 'other';
-  elsif batch.chunks >= place then
-    return 'known';
+  elsif batch.items_in >= start + cardinality(inputs) then
+    return 'taken';
   elsif batch.state <> 'accepting' then
     return 'closed';
-  elsif batch.chunks < place - 1 then
-    raise exception 'chunk % came before chunk %', place, batch.chunks + 1;
+  elsif batch.items_in < start then
+    raise exception 'item % came before item %', start, batch.items_in;
   end if;
-  select * into done from public.enlist_v1(inputs, take_chunk_v1.batch_id, function_name, quota_name);
-  update public.batches b set chunks = place, chunks_hash = digest, duplicates = b.duplicates + done.duplicates
+  -- Another call with the same body may be ahead by a part of these.
+  select * into done from public.enlist_v1(
+    inputs[batch.items_in - start + 1:], take_chunk_v1.batch_id, function_name, quota_name);
+  update public.batches b set
+    items_in = start + cardinality(inputs), duplicates = b.duplicates + done.duplicates
   where b.id = take_chunk_v1.batch_id;
   return 'taken';
 end
 $$;
 
--- All items are in. A batch whose items had ended by then, or that has none, ends here. Twice is once.
-create function public.open_batch_v1(batch_id uuid) returns void
+-- All items are in. A batch whose items had ended by then, or that has none, ends here. Twice is once. For an upload
+-- `body_hash` and `items` say what its sender means by all.
+--   opened   now or before      other   of another body      unfinished   it has not so many items      closed   it was stopped
+create function public.open_batch_v1(batch_id uuid, body_hash text default null, items integer default null) returns text
 language plpgsql set search_path = '' as $$
+declare
+  batch public.batches;
 begin
-  update public.batches b set state = 'open', fanned_at = public.moment() where b.id = open_batch_v1.batch_id and b.state = 'accepting';
-  perform public.close_batches(array[open_batch_v1.batch_id]);
+  select * into batch from public.batches b where b.id = open_batch_v1.batch_id for no key update;
+  if open_batch_v1.body_hash is not null and batch.body_hash is distinct from open_batch_v1.body_hash then
+    return 'other';
+  elsif batch.items_in <> items then
+    return 'unfinished';
+  elsif batch.state = 'accepting' then
+    update public.batches b set state = 'open', fanned_at = public.moment() where b.id = batch.id;
+    perform public.close_batches(array[batch.id]);
+  elsif batch.state in ('cancelling', 'expiring', 'cancelled', 'expired') then
+    return 'closed';
+  end if;
+  return 'opened';
 end
 $$;
 
--- An upload that broke off and will not be finished: its items are cancelled, its Idempotency-Key is free again.
-create function public.void_batch_v1(batch_id uuid) returns void
+-- A submission that was refused, or that nobody can finish: its key is free again and nobody is told of its end. None of
+-- its items has a task, so they are deleted, `most` at a time, and then the batch. Returns whether to call again.
+create function public.drop_upload_v1(batch_id uuid, most integer default 5000) returns boolean
 language plpgsql set search_path = '' as $$
+declare
+  dropped integer;
 begin
-  update public.batches b set state = 'cancelling', idempotency_key = 'void-' || b.id
-  where b.id = void_batch_v1.batch_id and b.state = 'accepting';
-  perform public.stop_items(void_batch_v1.batch_id, 'cancelled', 100000);
-  perform public.close_batches(array[void_batch_v1.batch_id]);
+  update public.batches b set
+    state = 'cancelling', idempotency_key = 'void-' || b.id, webhook_url = null, webhook_secret = null
+  where b.id = drop_upload_v1.batch_id and b.state = 'accepting';
+  delete from public.items i where i.id = any (array(
+    select o.id from public.items o join public.batches b on b.id = o.batch_id
+    where b.id = drop_upload_v1.batch_id and b.idempotency_key = 'void-' || b.id
+    order by o.id limit most
+  ));
+  get diagnostics dropped = row_count;
+  if dropped < most then
+    delete from public.batches b where b.id = drop_upload_v1.batch_id and b.idempotency_key = 'void-' || b.id;
+  end if;
+  return dropped = most;
 end
 $$;
 
@@ -408,7 +474,9 @@ $$;
 -- What time does to batches; the sweep calls it. Returns what is to be done again at once.
 --   deadlines that passed   expiring: what waits is cancelled
 --   stopped, yet waiting    cancelled, `most` at a time; also what the cancellation passed over (it was locked)
---   a submission that died  after an hour (a backlog order: a day) its items are all there will be
+--   an upload that died     cancelled, and nobody is told: without a key (which is then named after the request) after ten
+--                           minutes, for nobody can finish it; with one after a day
+--   a backlog order that died   after a day its items are all there will be
 --   ended, but not closed   whoever should have closed it died
 create function public.tend_batches_v1(most integer default 2000)
 returns table (expired integer, cancelled integer, closed integer)
@@ -419,11 +487,19 @@ declare
 begin
   with late as (
     select b.id from public.batches b
-    where b.finished_at is null and b.state in ('accepting', 'open') and b.deadline <= moment
+    where b.finished_at is null and (b.state = 'open' or b.state = 'accepting' and b.source = 'backlog')
+      and b.deadline <= moment
     order by b.id for no key update skip locked
   )
   update public.batches b set state = 'expiring' from late where b.id = late.id;
   get diagnostics expired = row_count;
+
+  update public.batches b set
+    state = 'cancelling', idempotency_key = 'void-' || b.id, webhook_url = null, webhook_secret = null
+  where b.finished_at is null and b.state = 'accepting' and b.source = 'items'
+    and coalesce(b.fanned_at, b.created_at) < moment - case b.idempotency_key
+      when 'none-' || b.asked_by then interval '10 minutes' else interval '1 day' end;
+  delete from public.upload_parts p where p.broke_at < moment - interval '1 day';
 
   cancelled := 0;
   for batch in
@@ -439,8 +515,8 @@ begin
   end loop;
 
   update public.batches b set state = 'open'
-  where b.finished_at is null and b.state = 'accepting'
-    and coalesce(b.fanned_at, b.created_at) < moment - case b.source when 'items' then interval '1 hour' else interval '1 day' end;
+  where b.finished_at is null and b.state = 'accepting' and b.source = 'backlog'
+    and coalesce(b.fanned_at, b.created_at) < moment - interval '1 day';
 
   closed := public.close_batches(array(
     select b.id from public.batches b
@@ -475,7 +551,8 @@ language sql stable set search_path = '' as $$
       where w.batch_id = b.id and w.state = 'waiting' and w.queued_at is null
       order by w.id limit room.places
     ) i
-    where b.finished_at is null and b.state in ('accepting', 'open') and b.priority = 'low' and i.quota = q.name
+    where b.finished_at is null and (b.state = 'open' or b.state = 'accepting' and b.source = 'backlog')
+      and b.priority = 'low' and i.quota = q.name
     order by b.id, i.id limit least(room.places, 1000)
   ) found
   where room.places > 0
@@ -530,10 +607,37 @@ language sql stable set search_path = '' as $$
   where i.id = item_v1.item_id and (item_v1.owner is null or b.owner = item_v1.owner)
 $$;
 
+-- An input as lists show it: whole, or of a long one the shortest members that have room together.
+create function public.short_input(input jsonb) returns jsonb
+language sql immutable set search_path = '' as $$
+  select case when octet_length(input::text) <= 2500 then input else (
+    select coalesce(jsonb_object_agg(m.key, m.value), '{}')
+    from (
+      select e.key, e.value,
+        sum(octet_length(e.key) + octet_length(e.value::text)) over (order by octet_length(e.value::text), e.key) as bytes
+      from jsonb_each(input) e
+    ) m
+    where m.bytes <= 2400
+  ) end
+$$;
+
+-- Of up to most + 1 lines the first `most`, as far as they have `most_bytes` together, but one at least. `goes_on`: there
+-- are more after it.
+create function public.page_of(lines jsonb[], most integer, most_bytes integer default 900000) returns setof jsonb
+language sql immutable set search_path = '' as $$
+  select l.line || jsonb_build_object('goes_on', l.place < cardinality(lines))
+  from (
+    select u.line, u.place, sum(octet_length(u.line::text)) over (order by u.place) as bytes
+    from unnest(lines) with ordinality u (line, place)
+  ) l
+  where l.place <= most and (l.bytes <= most_bytes or l.place = 1)
+  order by l.place
+$$;
+
 create function public.item_line(i public.items) returns jsonb
 language sql stable set search_path = '' as $$
   select jsonb_build_object('item_id', i.id, 'batch_id', i.batch_id, 'function', i.function, 'custom_id', i.custom_id,
-    'input', i.input, 'domain', i.domain, 'state', i.state, 'reason', i.reason, 'error', i.error, 'attempts', i.attempts,
+    'input', public.short_input(i.input), 'input_cut', public.short_input(i.input) <> i.input, 'domain', i.domain, 'state', i.state, 'reason', i.reason, 'error', i.error, 'attempts', i.attempts,
     'created_at', i.created_at, 'finished_at', i.finished_at)
 $$;
 
@@ -541,9 +645,11 @@ create function public.batch_items_v1(
   batch_id uuid, after uuid default null, most integer default 100, states text[] default null
 ) returns setof jsonb
 language sql stable set search_path = '' as $$
-  select public.item_line(i) from public.items i
-  where i.batch_id = batch_items_v1.batch_id and (after is null or i.id > after) and (states is null or i.state = any (states))
-  order by i.id limit most
+  select public.page_of(array(
+    select public.item_line(i) from public.items i
+    where i.batch_id = batch_items_v1.batch_id and (after is null or i.id > after)
+      and (states is null or i.state = any (states))
+    order by i.id limit most + 1), most)
 $$;
 
 -- Items by id, by custom_id, or by a part of their address. The last looks through the newest 20,000 items.
@@ -580,10 +686,11 @@ begin
     union
     select n.id from named n
   )
-  select public.item_line(i)
-  from found f join public.items i on i.id = f.id join public.batches b on b.id = i.batch_id
-  where (search_items_v1.owner is null or b.owner = search_items_v1.owner) and (before is null or i.id < before)
-  order by i.id desc limit most;
+  select public.page_of(array(
+    select public.item_line(i)
+    from found f join public.items i on i.id = f.id join public.batches b on b.id = i.batch_id
+    where (search_items_v1.owner is null or b.owner = search_items_v1.owner) and (before is null or i.id < before)
+    order by i.id desc limit most + 1), most);
 end
 $$;
 
@@ -638,10 +745,11 @@ create function public.dead_letters_v1(
   before uuid default null, most integer default 100
 ) returns setof jsonb
 language sql stable set search_path = '' as $$
-  select public.item_line(i) from public.items i
-  where i.id = any (public.dead_letter_ids(dead_letters_v1.owner, null, dead_letters_v1.batch_id, function_name,
-    dead_letters_v1.reason, dead_letters_v1.domain, older_seconds, younger_seconds, before, most))
-  order by i.id desc
+  select public.page_of(array(
+    select public.item_line(i) from public.items i
+    where i.id = any (public.dead_letter_ids(dead_letters_v1.owner, null, dead_letters_v1.batch_id, function_name,
+      dead_letters_v1.reason, dead_letters_v1.domain, older_seconds, younger_seconds, before, most + 1))
+    order by i.id desc), most)
 $$;
 
 -- Dead items back to work: their attempts begin anew, what they cost stays. Their batches open for one more round; one that
