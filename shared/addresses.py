@@ -4,6 +4,8 @@ IANA's special-purpose registries for IPv4 and IPv6, as rules with a word for ea
 only 2000::/3 is global unicast; whatever lies outside or is carved out of it is refused.
 """
 
+import re
+import socket
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 _IPV4 = {
@@ -49,6 +51,46 @@ _IPV6 = {
     IPv6Network("ff00::/8"): "multicast",
 }
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
+
+# Names that are answered inside a machine or a network: RFC 6761, 6762, 8375, and ICANN's resolution on .internal.
+_INNER_NAMES = {
+    "localhost": "loopback", "local": "link-local", "internal": "private", "home.arpa": "private", "lan": "private",
+}  # fmt: skip
+# No top-level domain is a number, so resolvers take such a host for an address in some spelling.
+_NUMBER = re.compile(r"\d+|0x[0-9a-f]*", re.IGNORECASE)
+
+
+def literal(host: str) -> str | None:
+    """The address that a host spells; None for a name. 2130706433, 017700000001, 0x7f.1 and 127.1 are 127.0.0.1 to
+    resolvers, so they are here. Raises ValueError for what ends with a number and is no address.
+    """
+    try:
+        return str(ip_address(host))
+    except ValueError:
+        pass
+    if not _NUMBER.fullmatch(host.rpartition(".")[2]):
+        return None
+    try:
+        return str(IPv4Address(socket.inet_aton(host)))
+    except OSError as error:
+        raise ValueError(f"{host} is not an address") from error
+
+
+def inner_kind(host: str) -> str | None:
+    """The word for what makes a host one that not everybody can reach, as far as its spelling tells; else None.
+
+    A name may still have such an address: who looks it up asks special_kind of each.
+    """
+    try:
+        address = literal(host)
+    except ValueError:
+        return "malformed"
+    if address is not None:
+        return special_kind(address)
+    labels = host.lower().rstrip(".").split(".")
+    known = (_INNER_NAMES.get(".".join(labels[-length:])) for length in (1, 2))
+    # A name without a dot is looked up below the network's own domains.
+    return next(filter(None, known), "local" if len(labels) == 1 else None)
 
 
 def special_kind(address: str) -> str | None:

@@ -10,13 +10,12 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from ipaddress import ip_address
 from typing import Any
 
 import httpcore
 import httpx
 
-from shared.addresses import special_kind
+from shared.addresses import inner_kind, literal, special_kind
 from shared.errors import Deferred, DomainFailed, Rejected
 from shared.tls import context
 
@@ -83,7 +82,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         if self._sample_site and is_sample(host):
             name, _, sample_port = self._sample_site.rpartition(":")
             return await self._dial.connect_tcp(name, int(sample_port), timeout, local_address, socket_options)
-        check_port(host, port)
+        check_host(host, port)
         addresses = (await self._allowed(host))[:ADDRESSES_TRIED]
         share = None if timeout is None else timeout / len(addresses)
         for address in addresses[:-1]:
@@ -100,7 +99,8 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         """The host's addresses, all of them checked. One bad address refuses the host: a name that mixes
         public and private is an attack or a mistake, and its good half is whichever its owner puts first.
         """
-        addresses = [host] if _is_literal(host) else await self._addresses(host)
+        address = literal(host)
+        addresses = [address] if address else await self._addresses(host)
         for address in addresses:
             if kind := special_kind(address):
                 raise Rejected("blocked_address", _blocked(host, address, kind))
@@ -167,20 +167,18 @@ def is_sample(host: str) -> bool:
     return host.lower().rstrip(".").endswith(".test")
 
 
-def check_port(host: str, port: int) -> None:
+def check_host(host: str, port: int) -> None:
+    """What can be said of a host before it is looked up: whoever takes an address for later asks this too.
+
+    Raises Rejected("blocked_address").
+    """
     if port not in PORTS:
         allowed = ", ".join(str(allowed) for allowed in sorted(PORTS))
-        raise Rejected("blocked_address", f"{host}:{port} was not dialled: pages are read from ports {allowed}.")
-
-
-def _is_literal(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
+        raise Rejected("blocked_address", f"{host}:{port} is not dialled: only ports {allowed} are.")
+    if kind := inner_kind(host):
+        raise Rejected("blocked_address", _blocked(host, host, kind))
 
 
 def _blocked(host: str, address: str, kind: str) -> str:
     shown = host if host == address else f"{host} ({address})"
-    return f"{shown} is not a public address but {kind}; only hosts on the public Internet are read."
+    return f"{shown} is not a public address but {kind}; only hosts on the public Internet are called."

@@ -51,6 +51,31 @@ def test_how_the_telling_went_stands_with_the_batch(api, work_off, database):
         ("https://169.254.169.254/latest", "link-local"),
         ("https://[::1]/", "loopback"),
         ("https://10.0.0.1/", "private"),
+        ("https://2130706433/", "2130706433 is not a public address but loopback"),
+        ("https://017700000001/", "loopback"),
+        ("https://0x7f.1/", "loopback"),
+        ("https://0X7F.0x0.0x0.0x1/", "loopback"),
+        ("https://127.1/", "loopback"),
+        ("https://127.0.0.1./", "loopback"),
+        ("https://127\u30020\u30020\u30021/", "loopback"),
+        ("https://\uff11\uff12\uff17.0.0.1/", "not a URL"),
+        ("https://2852039166/latest/meta-data", "link-local"),
+        ("https://0/", "unspecified"),
+        ("https://256.1.1.1/", "not a URL"),
+        ("https://1.2.3.4.5/", "malformed"),
+        ("https://[::]/", "unspecified"),
+        ("https://[::ffff:10.0.0.1]/", "IPv4-mapped"),
+        ("https://[::ffff:7f00:1]/", "IPv4-mapped"),
+        ("https://[64:ff9b::7f00:1]/", "NAT64"),
+        ("https://[fd20:ce::254]/", "unique-local"),
+        ("https://localhost/", "loopback"),
+        ("https://LOCALHOST.:8443/", "loopback"),
+        ("https://api.localhost/", "loopback"),
+        ("https://metadata.google.internal/computeMetadata/v1/", "private"),
+        ("https://metadata/", "local"),
+        ("https://printer.local/", "link-local"),
+        ("https://router.home.arpa/", "private"),
+        ("https://receiver.example\\@10.0.0.1/", "backslash"),
         ("https://user:word@receiver.example/", "user name"),
         ("https://receiver.example:22/", "ports"),
         ("https:///nowhere", "host"),
@@ -63,6 +88,14 @@ def test_an_address_that_may_not_be_called_is_refused(api, database, url, said):
 
     assert said in is_problem(answer, 422)
     assert counts(database) == {"batches": 0, "items": 0}
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://receiver.example./hook", "https://b\u00fccher.example/", "https://8.8.8.8:8443/", "https://134744072/"],
+)
+def test_a_public_address_is_taken_in_any_spelling(api, url):
+    assert api.post({**BATCH, "webhook_url": url}).status_code == 202
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,11 @@ def test_what_python_calls_not_global_is_never_let_through(address):
         "[0:0:0:0:0:0:0:1]",
         "2852039166",
         "169.254.169.254",
+        "256.1.1.1",
+        "1.2.3.4.5",
+        "metadata",
+        "metadata.google.internal",
+        "printer.local",
     ],
 )
 async def test_no_spelling_of_an_inner_address_is_dialled(site, spelling):
@@ -110,6 +115,17 @@ async def test_no_spelling_of_an_inner_address_is_dialled(site, spelling):
 
     assert refused.value.reason in {"blocked_address", "bad_input", "dns"}
     assert not dial.dialled
+    await fetcher.aclose()
+
+
+@pytest.mark.parametrize("host", ["134744072", "0x08080808", "8.8.2056"])
+async def test_a_public_address_is_dialled_in_every_spelling_and_never_looked_up(site, dial, host):
+    site.answers["/"] = http(b"<p>hello")
+    fetcher = Fetcher("TestBot/1.0", resolve=Names(), dial=dial)
+
+    await fetcher.fetch(f"http://{host}/")
+
+    assert dial.dialled == [("8.8.8.8", 80)]
     await fetcher.aclose()
 
 
