@@ -609,7 +609,7 @@ $$;
 
 -- An input as lists show it: whole, or of a long one the shortest members that have room together.
 create function public.short_input(input jsonb) returns jsonb
-language sql immutable set search_path = '' as $$
+language sql stable set search_path = '' as $$
   select case when octet_length(input::text) <= 2500 then input else (
     select coalesce(jsonb_object_agg(m.key, m.value), '{}')
     from (
@@ -624,7 +624,7 @@ $$;
 -- Of up to most + 1 lines the first `most`, as far as they have `most_bytes` together, but one at least. `goes_on`: there
 -- are more after it.
 create function public.page_of(lines jsonb[], most integer, most_bytes integer default 900000) returns setof jsonb
-language sql immutable set search_path = '' as $$
+language sql stable set search_path = '' as $$
   select l.line || jsonb_build_object('goes_on', l.place < cardinality(lines))
   from (
     select u.line, u.place, sum(octet_length(u.line::text)) over (order by u.place) as bytes

@@ -250,12 +250,10 @@ def test_an_end_that_nobody_marked_is_marked_by_the_sweep(world: World):
     assert batch(world)["state"] == "completed"
 
 
-@pytest.mark.parametrize(("source", "seconds"), [("items", 3600), ("backlog", 86400)])
-def test_a_submission_that_died_is_complete_as_it_is_in_the_end(world: World, source: str, seconds: int):
-    world.batch_id = world.batch(state="accepting")
-    world.db.execute("update batches set source = %s where id = %s", [source, world.batch_id])
+def test_a_backlog_order_that_died_is_complete_as_it_is_in_the_end(world: World):
+    world.batch_id = world.batch("accepting")
     item = world.item()
-    world.pass_time(seconds - 60)
+    world.pass_time(86400 - 60)
     tend(world)
     young = batch(world)["state"]
     world.pass_time(120)
@@ -264,6 +262,25 @@ def test_a_submission_that_died_is_complete_as_it_is_in_the_end(world: World, so
     assert (young, batch(world)["state"]) == ("accepting", "open")
     world.finish(item)
     assert batch(world)["state"] == "completed"
+
+
+@pytest.mark.parametrize(("keyed", "seconds"), [(True, 86400), (False, 600)])
+def test_an_upload_that_died_is_cancelled_and_nobody_is_told(world: World, keyed: bool, seconds: int):
+    world.batch_id = world.batch("accepting", source="items")
+    world.db.execute(
+        "update batches set asked_by = id, webhook_url = 'https://receiver.example/', webhook_secret = 'secret', "
+        "idempotency_key = case when %s then 'none-of-ours' else 'none-' || id end, deadline = public.moment() where id = %s",
+        [keyed, world.batch_id],
+    )
+    item = world.item()
+    world.pass_time(seconds - 60)
+    tend(world)
+    young = batch(world)["state"]
+    world.pass_time(120)
+    tend(world)
+
+    assert (young, batch(world)["state"], world.state(item)["state"]) == ("accepting", "cancelled", "cancelled")
+    assert world.rows("select from webhook_backlog") == []
 
 
 def replay(world: World, **which: Any) -> dict[str, Any]:

@@ -66,9 +66,9 @@ class World:
         self.db.execute("select sync_quotas_v1(%s::jsonb[])", [[json.dumps(limit)]])
         return name
 
-    def batch(self, state: str = "open", function: str = "article") -> uuid.UUID:
+    def batch(self, state: str = "open", function: str = "article", source: str = "backlog") -> uuid.UUID:
         found: uuid.UUID = self.one(
-            "insert into batches (function, source, state) values (%s, 'items', %s) returning id", function, state
+            "insert into batches (function, source, state) values (%s, %s, %s) returning id", function, source, state
         )
         return found
 
