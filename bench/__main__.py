@@ -15,6 +15,7 @@ BENCHES = (
     "poster_compute",
     "poster_geometry",
     "posters_truth",
+    "uploads",
     "limits",
     "load",
 )

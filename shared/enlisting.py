@@ -45,7 +45,7 @@ def checked_entry(
     try:
         manifest.input_limits.check_value({**(options or {}), **given})
     except InputTooLarge as error:
-        refusal = f"The input of {source_key} is {error}: input_bytes and its like in functions/{manifest.name}"
+        refusal = f"{source_key} is {error}; shorten it, or raise the limit in functions/{manifest.name}/function.yaml"
         return {**entry({"too_large": source_key}, manifest, source_key=source_key), "refusal": refusal}
     return entry(given, manifest, options, source_key=source_key)
 

@@ -10,8 +10,8 @@ from shared.enlisting import entry
 from shared.manifest import Manifest
 from shared.store import ROWS_PER_CALL
 
-# A call is written and read in one turn of the event loop; this much takes a few milliseconds.
-CHUNK_BYTES = 500_000
+# A call is written in one turn of the event loop; this much takes a few milliseconds.
+CHUNK_BYTES = 100_000
 
 
 @dataclass(frozen=True)

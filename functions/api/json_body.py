@@ -19,7 +19,8 @@ MOST_MEMBERS = 32
 _STRING = re.compile(STRING, re.DOTALL)
 _STRING_OR_BRACKET = re.compile(STRING + rb"|[\[\]{}]", re.DOTALL)
 _SCALAR = re.compile(rb"[^\s,:\[\]{}\"]++")
-_SPACE = re.compile(rb"[ \t\r\n]*+")
+# Nobody indents by more, and a search through megabytes would hold up everybody else.
+_SPACE = re.compile(rb"[ \t\r\n]{0,100000}+")
 
 
 async def read_object(body: Body, stream: AsyncIterator[bytes], most_bytes: int, most: int) -> tuple[Any, Places]:

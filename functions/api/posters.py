@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from functions.api.keys import KeyHolder
 from functions.api.limits import storable
+from functions.api.pages import within_bytes
 from functions.api.problems import Problem
 from shared.errors import Rejected
 from shared.store import ROWS_PER_CALL, Store
@@ -86,8 +87,9 @@ class Posters:
         rows = await self._store.call(
             "posters_v1", caller=owner.scope, sort=sort, most=limit, after_score=score, after_id=item
         )
-        last = f"{rows[-1]['score']!r}~{rows[-1]['analysis']['item_id']}" if len(rows) == limit else None
-        return {"posters": rows, "next_cursor": last}
+        shown = within_bytes(rows)
+        last = f"{shown[-1]['score']!r}~{shown[-1]['analysis']['item_id']}" if goes_on(rows, shown, limit) else None
+        return {"posters": shown, "next_cursor": last}
 
     async def listed(self, limit: int, cursor: str | None, *, inactive: bool, unseen: bool) -> Row:
         """A page of the table posters, in the order they came."""
@@ -96,7 +98,13 @@ class Posters:
         rows = await self._store.call(
             "posters_listed_v1", after=int(cursor or 0), most=limit, with_inactive=inactive, unseen=unseen
         )
-        return {"posters": rows, "next_cursor": str(rows[-1]["id"]) if len(rows) == limit else None}
+        shown = within_bytes(rows)
+        return {"posters": shown, "next_cursor": str(shown[-1]["id"]) if goes_on(rows, shown, limit) else None}
+
+
+def goes_on(rows: Sequence[Row], shown: Sequence[Row], limit: int) -> bool:
+    """May there be more after what is shown?"""
+    return len(rows) == limit or len(shown) < len(rows)
 
 
 def read_posters(body: bytes, *, lines: bool) -> list[Any]:

@@ -188,6 +188,30 @@ def test_a_fan_out_that_died_before_it_opened_the_batch_goes_on_too(push, backlo
     assert database.execute("select state from batches").fetchall() == [{"state": "open"}]
 
 
+def test_a_row_beyond_the_limits_of_an_input_is_dead_and_holds_up_no_other(push, backlog, queue, database):
+    backlog("http://daily.test/first", "http://daily.test/" + "x" * 16_000, "http://daily.test/last")
+
+    first = push({"function": "probe", "limit": 2}, message_id="one").json()
+    second = push({"function": "probe", "limit": 2}, message_id="two").json()
+
+    (dead,) = database.execute("select reason, error, input, finished_at from items where state = 'dead'").fetchall()
+    assert (first["enlisted"], first["queued"], second["enlisted"], second["queued"]) == (2, 1, 1, 1)
+    assert len(queue.waiting()) == 2
+    assert (dead["reason"], dead["finished_at"] is None) == ("bad_input", False)
+    assert "too large (16," in dead["error"]
+    assert "functions/probe/function.yaml" in dead["error"]
+    assert len(dead["input"]["too_large"]) < 100
+
+
+def test_an_upload_that_is_not_complete_gets_no_task(push, batch_of, queue, database):
+    batch, _ = batch_of(3)
+    database.execute("update batches set state = 'accepting'")
+
+    answer = push({"batch_id": str(batch)})
+
+    assert (answer.status_code, answer.json()["queued"], queue.waiting()) == (200, 0, [])
+
+
 def test_a_message_that_comes_again_over_a_filled_batch_enlists_nothing_more(push, backlog, queue, database):
     backlog(*urls(3))
     push({"function": "probe"}, message_id="one")

@@ -269,7 +269,8 @@ def test_an_upload_that_died_is_cancelled_and_nobody_is_told(world: World, keyed
     world.batch_id = world.batch("accepting", source="items")
     world.db.execute(
         "update batches set asked_by = id, webhook_url = 'https://receiver.example/', webhook_secret = 'secret', "
-        "idempotency_key = case when %s then 'none-of-ours' else 'none-' || id end, deadline = public.moment() where id = %s",
+        "idempotency_key = case when %s then 'none-of-ours' else 'none-' || id end, deadline = public.moment() "
+        "where id = %s",
         [keyed, world.batch_id],
     )
     item = world.item()
