@@ -6,6 +6,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from infra.manifests import load
+
 ROOT = Path(__file__).parent.parent
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+)", re.MULTILINE)
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -39,7 +41,17 @@ def problems(root: Path) -> list[str]:
         found += [f"{file.name}: {name} is not pinned" for name in sorted(wanted(groups, file.stem) - set(have))]
         found += [f"{file.name}: {name} {pin}, but dev.txt has {one.get(name)}" for name, pin in have.items()
                   if not set(pin.split()) <= set(one.get(name, "").split())]  # fmt: skip
-    return found
+    return found + without_robots(root)
+
+
+def without_robots(root: Path) -> list[str]:
+    """Functions that would obey robots.txt, and are deployed without its parser."""
+    obeying = [name for name, one in load(root)["functions"].items() if one["kind"] == "item" and one["robots"]]
+    return [
+        f"{name}.txt: protego is not pinned: add it to the group {name} in pyproject.toml, or say robots: false"
+        for name in obeying
+        if "protego" not in pins(root / "locks" / f"{name}.txt")
+    ]
 
 
 def main() -> None:

@@ -25,7 +25,7 @@ FUNCTION_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 MOST_PER_MINUTE = 30_000
 COUNTED = {
     "schedule_limit", "reserve_tokens", "max_attempts", "concurrency", "min_instances", "max_instances",
-    "input_bytes", "input_depth", "input_elements",
+    "input_bytes", "input_depth", "input_elements", "max_per_host",
 }  # fmt: skip
 # What may be less than 1 although its default is more.
 SMALLEST = {"cpu": 0.08, "cache_days": 0, "patience_seconds": 0, "ready_patience_seconds": 0, "work_seconds": 0.1}

@@ -43,11 +43,11 @@ class BoundedBody:
 
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes off the wire. Raises also DomainFailed("bad_response") for broken packing."""
-        self._wire += len(chunk)
-        self._check(self._wire)
         if not self._packed:
             self._add(chunk)
             return
+        self._wire += len(chunk)
+        self._check(self._wire)
         try:
             self._inflate(chunk)
         except zlib.error as error:
@@ -76,9 +76,14 @@ class BoundedBody:
         self._inflater = _inflater(packed)
         return packed
 
+    def head(self) -> bytes:
+        """What there is of the body so far, also after too_large was raised."""
+        return bytes(self._body)
+
     def _add(self, piece: bytes) -> None:
-        self._check(len(self._body) + len(piece))
-        self._body += piece
+        size = len(self._body) + len(piece)
+        self._body += piece[: self._room()]
+        self._check(size)
 
     def _room(self) -> int:
         return self._max_bytes - len(self._body)

@@ -36,6 +36,8 @@ class Manifest:
     dispatch_deadline_seconds: float
     submittable: bool = True
     callers: tuple[str, ...] = ()
+    robots: bool = True
+    max_per_host: int = 4
     input_bytes: int = 16_000
     input_depth: int = 32
     input_elements: int = 1_000

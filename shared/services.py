@@ -56,7 +56,12 @@ class Engine:
         self.store = Store.of(settings)
         self.queue = Queue(settings)
         self.callers = Callers.of(settings, manifest)
-        self.fetcher = Fetcher(user_agent=settings.user_agent, sample_site=settings.sample_site)
+        self.fetcher = Fetcher(
+            settings.user_agent,
+            obey_robots=manifest.robots,
+            max_per_host=manifest.max_per_host,
+            sample_site=settings.sample_site,
+        )
         self.gemini = Gemini(settings)
         self.clock = DatabaseClock()
         self.stopping = Stopping()
@@ -143,6 +148,11 @@ class Services:
             raise Unchanged(UUID(before["result_id"]))
         self.validators |= {"etag": page.etag, "last_modified": page.last_modified}
         return page
+
+    async def check_robots(self, url: str) -> None:
+        """For a page that the model reads by itself: robots.txt is obeyed as by `fetch`, and the same is raised."""
+        with span("robots", "client", server__address=self.claim.domain):
+            await self._engine.fetcher.check_robots(url)
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
         """Send something, guarded as a fetch is. Raises what Fetcher.post raises."""

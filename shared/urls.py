@@ -61,7 +61,12 @@ Fetchable = Annotated[str, AfterValidator(fetchable)]
 
 def domain(url: str) -> str:
     """The host in lower case and ASCII, without a leading "www." and a final dot: one breaker per value."""
-    return host_of(parse(url)).removeprefix("www.")
+    return site_of(parse(url))
+
+
+def site_of(parsed: httpx.URL) -> str:
+    """What counts as one site for breakers and politeness, see `domain`."""
+    return host_of(parsed).removeprefix("www.")
 
 
 def host_of(parsed: httpx.URL) -> str:

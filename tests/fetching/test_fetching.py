@@ -521,6 +521,6 @@ async def test_many_pages_are_fetched_side_by_side(site, fetcher):
 
     site.answers["/"] = together
 
-    pages = await asyncio.gather(*(fetcher.fetch(URL) for _ in range(20)))
+    pages = await asyncio.gather(*(fetcher.fetch(f"http://host{n}.example/") for n in range(20)))
 
     assert [page.status for page in pages] == [200] * 20
