@@ -4,7 +4,10 @@ raw text -> parse -> httpx.URL -> domain (breakers, politeness) | normalise (ide
 """
 
 import re
+from contextlib import suppress
+from ipaddress import ip_address
 from typing import Annotated
+from urllib.parse import unquote_to_bytes
 
 import httpx
 from pydantic import AfterValidator
@@ -33,7 +36,11 @@ def parse(url: str) -> httpx.URL:
     Raises Rejected("bad_input"): what to do.
     """
     if len(url) > MAX_CHARACTERS:
-        raise _bad(f"The URL has {len(url)} characters; send one of at most {MAX_CHARACTERS}.")
+        raise _too_long(url)
+    return _parsed(url)
+
+
+def _parsed(url: str) -> httpx.URL:
     if _AMBIGUOUS.search(url):
         raise _bad("The URL holds a space, a backslash or a control character; percent-encode it (a space is %20).")
     try:
@@ -70,24 +77,40 @@ def site_of(parsed: httpx.URL) -> str:
 
 
 def host_of(parsed: httpx.URL) -> str:
-    """The host in lower case and ASCII, as it is looked up. httpx's own `host` fails on names idna cannot decode."""
-    return parsed.raw_host.decode("ascii").lower().rstrip(".")
+    """The host in lower case and ASCII, as it is looked up; an IPv6 address in its one short spelling.
+
+    httpx's own `host` fails on names idna cannot decode.
+    """
+    host = parsed.raw_host.decode("ascii").lower().rstrip(".")
+    with suppress(ValueError):
+        return ip_address(host).compressed if ":" in host else host
+    return host
 
 
 def normalise(url: str) -> str:
     """One spelling for every spelling of the same page, so that it is paid for once. Not for dialling.
 
-    Host lower case and ASCII; no default port, fragment or tracking parameters; the query sorted.
-    Applying it twice changes nothing.
+    Host lower case and ASCII; no default port or tracking parameters; the query sorted; no fragment, but for a route
+    of a page's scripts (#!/story/2), which names a page of its own. Applying it twice changes nothing.
+    Raises Rejected("bad_input") and nothing else.
     """
     from w3lib.url import canonicalize_url  # noqa: PLC0415 - not every bundle has w3lib
 
-    parsed = parse(url)
+    parsed = _parsed(url)
     port = None if parsed.port == DEFAULT_PORTS[parsed.scheme] else parsed.port
     query = b"&".join(pair for pair in parsed.query.split(b"&") if pair and not _tracks(pair))
     bare = parsed.copy_with(host=host_of(parsed), port=port, query=query or None)
-    canonical: str = canonicalize_url(str(bare))
+    canonical: str = canonicalize_url(f"{bare}{script_route(url)}", keep_fragments=True)
+    # Percent-encoding makes a URL longer: what was short enough to come in stays acceptable in its one spelling.
+    if len(url) > MAX_CHARACTERS and canonical != url:
+        raise _too_long(url)
     return canonical
+
+
+def script_route(url: str) -> str:
+    """The fragment of a page that its scripts fill by it, such as "#!/story/2"; "" for any other. It is never sent."""
+    fragment = url.partition("#")[2]
+    return f"#{fragment}" if fragment.startswith("!") and len(fragment) > 1 else ""
 
 
 def _check(parsed: httpx.URL) -> None:
@@ -110,8 +133,13 @@ def _is_host(host: str) -> bool:
 
 
 def _tracks(pair: bytes) -> bool:
-    name = pair.partition(b"=")[0].decode("ascii", "replace").lower()
+    # Decoded, as the server reads it: %75tm_source is utm_source.
+    name = unquote_to_bytes(pair.partition(b"=")[0]).decode("ascii", "replace").lower()
     return _TRACKING.fullmatch(name) is not None
+
+
+def _too_long(url: str) -> Rejected:
+    return _bad(f"The URL has {len(url)} characters; send one of at most {MAX_CHARACTERS}.")
 
 
 def _bad(detail: str) -> Rejected:

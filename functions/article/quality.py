@@ -10,12 +10,15 @@ from functions.article import phrases
 from functions.article.markup import Markup
 from shared.errors import Skipped
 from shared.pages import Page
+from shared.urls import script_route
 
 # A wall's teaser rarely shows more. Beyond this a page is believed over its phrases.
 SHORT_WORDS = 250
 ENOUGH_WORDS = 120
 # News in brief are this short, and real: below ENOUGH_WORDS a page must say itself that it is an article.
 BRIEF_WORDS = 50
+# What is fetched is the address before it: often the shell that the page's scripts fill in a browser.
+SCRIPTED = "The address names a route for the page's scripts (#!), which are not run."
 
 _SPACELESS = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
@@ -44,7 +47,8 @@ def check(reading: Reading) -> None:
     host = reading.page.final_url.split("/")[2]
     for rule, reason, what in _RULES:
         if rule(reading):
-            raise Skipped(reason, f"{host} {what} ({reading.words} words could be read).")
+            detail = f"{host} {what} ({reading.words} words could be read)."
+            raise Skipped(reason, f"{detail} {SCRIPTED}" if script_route(reading.page.url) else detail)
 
 
 def extraction_quality(reading: Reading) -> float:

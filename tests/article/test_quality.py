@@ -204,5 +204,12 @@ def test_the_reason_names_the_host():
     assert "daily.example" in skipped.value.detail
 
 
+def test_the_reason_says_where_a_page_is_filled_by_its_scripts():
+    with pytest.raises(Skipped) as skipped:
+        read_page(page(site(""), url="http://daily.example/#!/story/2"))
+
+    assert "scripts (#!), which are not run" in skipped.value.detail
+
+
 def test_the_tests_own_articles_are_as_long_as_they_say():
     assert 300 <= len(prose(300).split()) < 350

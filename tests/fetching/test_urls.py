@@ -60,6 +60,7 @@ def test_the_refusal_of_a_password_does_not_repeat_it():
         ("http://München.de/ä", "xn--mnchen-3ya.de"),
         ("http://example.com./", "example.com"),
         ("http://[2606:4700::1111]/", "2606:4700::1111"),
+        ("http://[2606:4700:0:0::1111]/", "2606:4700::1111"),
     ],
 )
 def test_the_domain_is_one_key_per_site(url, expected):
@@ -92,6 +93,10 @@ def test_a_hosts_final_dot_is_dropped_for_no_certificate_is_made_out_to_it(url, 
         ("https://example.com/caf%c3%a9", "https://example.com/café"),
         ("https://münchen.de/", "https://xn--mnchen-3ya.de/"),
         ("https://example.com./a", "https://example.com/a"),
+        ("https://example.com/a?%75tm_source=x&UTM%5Fmedium=y", "https://example.com/a"),
+        ("https://example.com/a#!", "https://example.com/a"),
+        ("https://Example.com:443#!/story/1", "https://example.com/#!/story/1"),
+        ("https://[2606:4700:0:0::1111]/a", "https://[2606:4700::1111]/a"),
     ],
 )
 def test_spellings_of_one_page_are_one(spelling, same):
@@ -106,6 +111,8 @@ def test_spellings_of_one_page_are_one(spelling, same):
         ("https://example.com/a", "https://example.com:8443/a"),
         ("https://example.com/a?gclidx=1", "https://example.com/a"),
         ("https://example.com/a%2Fb", "https://example.com/a/b"),
+        ("https://example.com/#!/story/1", "https://example.com/#!/story/2"),
+        ("https://example.com/#!/story/1", "https://example.com/"),
     ],
 )
 def test_different_pages_stay_different(one, other):
@@ -124,6 +131,79 @@ def test_normalising_twice_changes_nothing(host, rest):
 
     assert normalise(once) == once
     assert domain(once) == domain(url)
+
+
+def spelling_of(url):
+    """None for what is refused."""
+    with suppress(Rejected):
+        return normalise(url)
+
+
+_ODD = [
+    *("%", "%2", "%25", "%2F", "%2e", "%3B", "%3f", "%00", "%0a", "%ff", "%C3%A9", "%c3%a9", "%u1234", "?%75tm_id=1"),
+    *("..", ".", "/", "//", "?", "&", "&&", "=", "#", "#!", "!", ";", "+", "@", ":", "[", "]", "\\", "\t", "\ud800"),
+    *(
+        "é",
+        "e\u0301",
+        "ß",
+        "İ",
+        "\u212a",
+        "\u200b",
+        "\u2028",
+        "。",
+        "xn--",
+        "xn--nxasmq6b",
+        "www.",
+        "utm_source=1",
+        "a",
+        "B",
+    ),
+    *(
+        ":80",
+        ":0080",
+        ":",
+        ":99999",
+        "user:secret@",
+        "[::1]",
+        "[2606:4700:0:0::1]",
+        "127.1",
+        "0x7f.1",
+        "{",
+        "|",
+        "^",
+        "'",
+    ),
+]
+_ODD_URLS = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["http://", "https://", "HTTP://", "http:/", "//", "http://a.b/", "http://münchen.de"]),
+    st.sampled_from(["", "example.com", "faß.de", "[2606:4700::1]", "example.com."]),
+    st.lists(st.sampled_from(_ODD) | st.text(max_size=3), max_size=12).map("".join),
+)
+
+
+@settings(deadline=None, max_examples=500)
+@given(url=_ODD_URLS | st.text())
+def test_of_malformed_text_too_there_is_one_spelling_or_a_refusal(url):
+    once = spelling_of(url)
+
+    assert once is None or normalise(once) == once
+    assert once is None or len(once) > 2083 or domain(once) == domain(url)
+
+
+@pytest.mark.parametrize("url", ["http://example.com/" + "é" * 2000, "http://example.com/?" + "a" * 2063])
+def test_a_url_that_just_fits_still_does_in_its_longer_normal_spelling(url):
+    parse(url)
+
+    once = normalise(url)
+
+    assert len(once) > 2083
+    assert normalise(once) == once
+
+
+def test_a_url_that_is_too_long_has_no_normal_spelling():
+    with pytest.raises(Rejected, match="at most 2083"):
+        normalise("http://example.com/" + "é" * 3000)
 
 
 @settings(deadline=None)
