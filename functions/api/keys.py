@@ -18,7 +18,7 @@ from shared.batching import GroupCommit
 from shared.store import Store
 
 Endpoint = Literal["submit", "status", "results", "other"]
-# Addresses that were turned away are remembered here until then, so that they cost no call.
+# Unknown keys that were turned away are remembered here until then, so that they cost no call again.
 REMEMBER_MOST = 10_000
 bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API key: pw_...")
 
@@ -66,21 +66,22 @@ class Keys:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._blocked: dict[str | None, float] = {}
+        # By address and hash of the key. Not by address alone: a known key may come from there.
+        self._turned_away: dict[tuple[str | None, str], float] = {}
         self._asks: GroupCommit[Ask, dict[str, Any]] = GroupCommit(self._admit, parallel=2)
 
     async def admit(self, key: str, endpoint: Endpoint, address: str | None) -> Admitted:
-        """Raises Problem 401 for an unknown key, 429 for an empty bucket or a blocked address."""
-        blocked = self._blocked.get(address, 0.0) - time.monotonic()
+        """Raises Problem 401 for an unknown key, 429 for an empty bucket, or for one unknown key of too many."""
+        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+        blocked = self._turned_away.get((address, digest), 0.0) - time.monotonic()
         if blocked > 0:
             raise turned_away(blocked)
-        digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
         row = await self._asks.submit(Ask(digest, endpoint, address))
         match row["verdict"]:
             case "unknown":
                 raise Problem(401, "This API key is not known, or it was revoked.")
             case "blocked":
-                self._remember(address, row["retry_seconds"])
+                self._remember(address, digest, row["retry_seconds"])
                 raise turned_away(row["retry_seconds"])
             case "refused":
                 raise too_many(row)
@@ -95,16 +96,17 @@ class Keys:
         rows = {row["place"]: row for row in await self._store.call("admit_v1", asks=given)}
         return [rows[place] for place in range(len(asks))]
 
-    def _remember(self, address: str | None, seconds: float) -> None:
-        if len(self._blocked) >= REMEMBER_MOST:
-            self._blocked.clear()
-        self._blocked[address] = time.monotonic() + seconds
+    def _remember(self, address: str | None, digest: str, seconds: float) -> None:
+        if len(self._turned_away) >= REMEMBER_MOST:
+            self._turned_away.clear()
+        self._turned_away[address, digest] = time.monotonic() + seconds
 
 
 def turned_away(seconds: float) -> Problem:
     return Problem(
         429,
-        "Too many unknown API keys came from your address: it is turned away for a while. Check your key, then wait.",
+        "This API key is not known, and too many unknown ones came from your address to look each up. "
+        "Check your key: a known one is let in at once.",
         headers={"Retry-After": str(whole(seconds))},
     )
 

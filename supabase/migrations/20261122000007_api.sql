@@ -44,13 +44,15 @@ create unlogged table public.address_misses (
   window_ends timestamptz not null,
   blocked_until timestamptz
 );
-comment on table public.address_misses is 'Addresses that came with unknown keys, and until when they are turned away.';
+comment on table public.address_misses is
+  'Addresses that came with unknown keys, and until when those are turned away; known keys are let in from there, too.';
 
 -- asks: {place, key_hash, endpoint, address}. One answer each:
 --   ok        `remaining` of `per_minute` are left; the bucket is full again in `reset_seconds`
 --   refused   come back in `retry_seconds`
 --   unknown   no such key, or revoked; counted against the address
---   blocked   the address sent too many unknown keys: turned away for `retry_seconds`, whatever it sends
+--   blocked   no such key, from an address that sent too many of them: for `retry_seconds` it is told so, and not counted
+-- A known key is let in from any address: many callers share one behind a proxy, and one of them may be wrong.
 -- Rows are locked in one order (by key and bucket, then by address).
 create function public.admit_v1(asks jsonb[])
 returns table (
@@ -80,7 +82,7 @@ begin
     place := ask.place; key_id := ask.id; key_name := ask.name; tier := ask.tier; operator := ask.operator;
     bucket := ask.bucket; per_minute := ask.per_minute;
     remaining := null; reset_seconds := null; retry_seconds := null;
-    if ask.blocked is not null then
+    if ask.id is null and ask.blocked is not null then
       verdict := 'blocked';
       retry_seconds := ask.blocked;
     elsif ask.id is null then
@@ -109,7 +111,7 @@ begin
 end
 $$;
 
--- 20 unknown keys within a minute block an address for ten. Who has none is not counted: all of those would be blocked.
+-- 20 unknown keys within a minute block an address for ten, for further unknown keys. Who has none is not counted: all of those would be blocked.
 create function public.count_misses(addresses text[], moment timestamptz) returns void
 language sql set search_path = '' as $$
   insert into public.address_misses as m (address, misses, window_ends, blocked_until)

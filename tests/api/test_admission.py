@@ -65,7 +65,7 @@ def test_an_address_that_guesses_keys_is_turned_away_and_operators_see_it(caller
     for _ in range(20):
         guesser.function.client.get(url, headers={"Authorization": "Bearer pw_guess", **there})
 
-    answer = guesser.function.client.get(url, headers={"Authorization": f"Bearer {guesser.key}", **there})
+    answer = guesser.function.client.get(url, headers={"Authorization": "Bearer pw_another_guess", **there})
 
     assert "Check your key" in is_problem(answer, 429)
     assert 1 <= int(answer.headers["retry-after"]) <= 600
@@ -73,6 +73,46 @@ def test_an_address_that_guesses_keys_is_turned_away_and_operators_see_it(caller
     (blocked,) = operator.get("/v3/rate-limit/blocked").json()["blocked"]
     assert (blocked["address"], blocked["misses"]) == ("198.51.100.7", 20)
     assert "operators" in is_problem(guesser.get("/v3/rate-limit/blocked"), 403)
+
+
+async def test_a_thousand_wrong_keys_from_one_address_lock_out_no_good_key(
+    environment, database, door, caller_of, deployer
+):
+    caller, address = caller_of(tier="default"), "198.51.100.8"
+    store = Store(environment["SUPABASE_URL"], environment["SUPABASE_SECRET_KEY"])
+    keys = Keys(store)
+    door.clear()
+
+    guesses = (keys.admit(f"pw_guess_{n}", "status", address) for n in range(1000))
+    refused = await asyncio.gather(*guesses, return_exceptions=True)
+    calls = door.calls["admit_v1"]
+    admitted = await keys.admit(caller.key, "status", address)
+    await store.aclose()
+
+    assert {problem.status for problem in refused} == {401, 429}
+    assert calls <= 20
+    assert database.execute("select misses from address_misses").fetchone()["misses"] < 300
+    assert admitted.owner.tier == "default"
+    there = {"X-Forwarded-For": address, "Authorization": f"Bearer {caller.key}"}
+    for function in (deployer.deployed("api"), deployer.another("api", "api-beside")):
+        assert function.client.get(f"{function.url}/v3/batches", headers=there).status_code == 200
+
+
+async def test_a_wrong_key_that_is_sent_again_and_again_costs_no_more_calls(environment, database, door):
+    store = Store(environment["SUPABASE_URL"], environment["SUPABASE_SECRET_KEY"])
+    keys = Keys(store)
+    for _ in range(21):
+        await asyncio.gather(keys.admit("pw_old", "status", "198.51.100.9"), return_exceptions=True)
+    door.clear()
+
+    again = (keys.admit("pw_old", "status", "198.51.100.9") for _ in range(1000))
+    problems = await asyncio.gather(*again, return_exceptions=True)
+    (elsewhere,) = await asyncio.gather(keys.admit("pw_old", "status", "203.0.113.4"), return_exceptions=True)
+    await store.aclose()
+
+    assert {problem.status for problem in problems} == {429}
+    assert elsewhere.status == 401
+    assert door.calls["admit_v1"] == 1
 
 
 def test_the_status_tells_every_limit_of_the_tier(caller_of):
