@@ -7,7 +7,7 @@ import typer
 
 from cli import show
 from cli.flags import AsJson
-from cli.keys import Keys
+from cli.keys import Keys, Revoked
 
 COLUMNS = ("id", "name", "tier", "operator", "created_at", "revoked_at")
 key_commands = typer.Typer(
@@ -37,7 +37,29 @@ def list_keys(as_json: AsJson = False) -> None:
 
 
 @key_commands.command("revoke")
-def revoke_key(key_id: Annotated[str, typer.Argument(metavar="ID")]) -> None:
-    """Revoke an API key; it stops working at once."""
-    Keys.from_environment().revoke(key_id)
-    show.say(f"revoked {key_id}")
+def revoke_key(
+    key_id: Annotated[str, typer.Argument(metavar="ID")],
+    let_finish: Annotated[
+        bool, typer.Option("--let-finish", help="Its batches go on to their end; otherwise they are cancelled.")
+    ] = False,
+) -> None:
+    """Revoke an API key: it opens nothing from its next request on, and its unfinished batches are cancelled."""
+    revoked = Keys.from_environment().revoke(key_id, let_finish=let_finish)
+    show.say(f"revoked {key_id} ({revoked.name}): {what_becomes(revoked, let_finish=let_finish)}")
+
+
+def what_becomes(revoked: Revoked, *, let_finish: bool) -> str:
+    """What becomes of the batches of a revoked key."""
+    if not revoked.batches:
+        return "it had no unfinished batches"
+    batches = counted(revoked.batches, "batch", "batches")
+    what = f"{batches} with {counted(revoked.waiting, 'waiting item', 'waiting items')}"
+    if let_finish:
+        return (
+            f"its work goes on: {what}, {revoked.at_work:,} at work; revoke it again without --let-finish to cancel it"
+        )
+    return f"cancelled {what}; still at work, and left to end: {revoked.at_work:,}"
+
+
+def counted(number: int, one: str, many: str) -> str:
+    return f"{number:,} {one if number == 1 else many}"

@@ -3,8 +3,10 @@
 import hashlib
 import os
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 
@@ -12,6 +14,16 @@ from cli.problems import BadInput, KeyRefused, Unreachable
 from cli.settings import checkout
 
 NAMES = ("SUPABASE_URL", "SUPABASE_SECRET_KEY")
+
+
+@dataclass(frozen=True)
+class Revoked:
+    """Whose key it was, how many batches it had unfinished, and how many of their items waited or were at work."""
+
+    name: str
+    batches: int
+    waiting: int
+    at_work: int
 
 
 class Keys:
@@ -51,17 +63,24 @@ class Keys:
         columns = "id,name,tier,operator,created_at,revoked_at"
         return self._rows("GET", "/api_keys", params={"select": columns, "order": "created_at"})
 
-    def revoke(self, key_id: str) -> None:
-        """Raises BadInput when there is no such key."""
-        revoked = self._rows(
-            "PATCH",
-            "/api_keys",
-            params={"id": f"eq.{key_id}", "select": "id"},
-            json={"revoked_at": "now"},
-            headers={"Prefer": "return=representation"},
-        )
-        if not revoked:
+    def revoke(self, key_id: str, *, let_finish: bool = False) -> Revoked:
+        """Its unfinished batches are cancelled; with `let_finish` they go on. Raises BadInput: there is no such key."""
+        first = latest = self._revoke(key_id, let_finish)
+        items = latest["items"]
+        while latest["goes_on"]:
+            latest = self._revoke(key_id, let_finish)
+            items += latest["items"]
+        return Revoked(first["name"], first["batches"], items, latest["at_work"])
+
+    def _revoke(self, key_id: str, let_finish: bool) -> dict[str, Any]:
+        try:
+            asked = {"key_id": str(UUID(key_id)), "let_finish": let_finish}
+        except ValueError:
+            raise BadInput(f"{key_id} is not the id of a key; piecework keys list shows them.") from None
+        rows = self._rows("POST", "/rpc/revoke_key_v1", json=asked)
+        if not rows:
             raise BadInput(f"There is no key {key_id}; piecework keys list shows them.")
+        return rows[0]
 
     def _check_tier(self, tier: str) -> None:
         known = [row["name"] for row in self._rows("GET", "/tiers", params={"select": "name", "order": "name"})]

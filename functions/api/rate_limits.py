@@ -43,7 +43,7 @@ def audit_routes(store: Store) -> APIRouter:
 
     @routes.get(
         "/v3/audit",
-        summary="Who cancelled, retried, replayed or discarded what; the newest first",
+        summary="Who cancelled, retried, replayed, discarded or revoked what; the newest first",
         response_model=Audit,
         responses=documented(),
     )

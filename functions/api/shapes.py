@@ -208,12 +208,12 @@ class BlockedAddresses(BaseModel):
 
 
 class Deed(BaseModel):
-    """Something somebody did to items."""
+    """Something somebody did to items, or to a key and its batches."""
 
     id: UUID
     at: datetime
     key_id: UUID | None
-    action: Literal["cancel", "retry_failed", "replay", "discard"]
+    action: Literal["cancel", "retry_failed", "replay", "discard", "revoke"]
     target: dict[str, Any]
     affected: int
 

@@ -428,12 +428,14 @@ create table public.audit (
   id uuid primary key default public.new_id(),
   at timestamptz not null default public.moment(),
   key_id uuid references public.api_keys (id),
-  action text not null check (action in ('cancel', 'retry_failed', 'replay', 'discard')),
-  -- What was asked for: a batch, an item, or the filter.
+  action text not null check (action in ('cancel', 'retry_failed', 'replay', 'discard', 'revoke')),
+  -- What was asked for: a batch, an item, a key, or the filter.
   target jsonb not null,
   affected integer not null
 );
-comment on table public.audit is 'Who replayed, discarded, retried or cancelled what, when, and how many items it was.';
+comment on table public.audit is
+  'Who replayed, discarded, retried, cancelled or revoked what, when, and how many items it was. No key_id: whoever holds '
+  'the secret key of Supabase.';
 
 -- Stops a batch: cancels up to `most` of what waits; what runs ends by itself. Called again, it goes on.
 -- `owner`: null for an operator, who sees all. No row: no such batch.
@@ -470,6 +472,50 @@ begin
     perform public.close_batches(array[batch.id]);
   end if;
   return query select b.state, stopped, stopped = most from public.batches b where b.id = batch.id;
+end
+$$;
+
+-- Revokes a key: from now on it opens nothing. Its batches that have not ended are cancelled, up to `most` waiting items
+-- a call; what is at work ends by itself. With `let_finish` they go on instead. Called again, it goes on where it was.
+-- No row: no such key. `items`: those that were cancelled by this call, or that go on.
+-- Locks: the key, its batches by id, then their items, as cancel_batch_v1 does.
+create function public.revoke_key_v1(key_id uuid, let_finish boolean default false, most integer default 5000)
+returns table (name text, batches integer, items integer, at_work integer, goes_on boolean)
+language plpgsql set search_path = '' as $$
+#variable_conflict use_column
+declare
+  held public.api_keys;
+  unfinished uuid[];
+  batch uuid;
+begin
+  select * into held from public.api_keys k where k.id = revoke_key_v1.key_id for no key update;
+  if not found then
+    return;
+  end if;
+  update public.api_keys k set revoked_at = public.moment() where k.id = held.id and k.revoked_at is null;
+  unfinished := array(
+    select b.id from public.batches b where b.owner = held.id and b.finished_at is null order by b.id for no key update
+  );
+  name := held.name;
+  batches := cardinality(unfinished);
+  goes_on := false;
+  at_work := (select count(*) from public.items i where i.batch_id = any (unfinished) and i.state = 'running');
+  if let_finish then
+    items := (select count(*) from public.items i where i.batch_id = any (unfinished) and i.state = 'waiting');
+  else
+    items := 0;
+    update public.batches b set state = 'cancelling' where b.id = any (unfinished) and b.state in ('accepting', 'open');
+    foreach batch in array unfinished loop
+      items := items + public.stop_items(batch, 'key_revoked', most - items);
+    end loop;
+    goes_on := items >= most;
+    perform public.close_batches(unfinished);
+  end if;
+  insert into public.audit (action, target, affected)
+  select 'revoke', jsonb_build_object('key_id', held.id, 'name', held.name, 'let_finish', let_finish, 'batches', batches),
+    case when let_finish then 0 else items end
+  where held.revoked_at is null or (items > 0 and not let_finish);
+  return next;
 end
 $$;
 
@@ -849,12 +895,16 @@ create table public.webhook_deliveries (
 );
 comment on table public.webhook_deliveries is 'Webhooks that were taken with a 2xx.';
 
--- The backlog of the function webhook: batches that ended and have somebody to tell, once a round.
+-- The backlog of the function webhook: batches that ended and have somebody to tell, once a round. A batch that ended with
+-- its key tells nobody: the address may be that of whoever stole the key.
 create view public.webhook_backlog with (security_invoker = true) as
 select b.id as source_id, 'batches:' || b.id || ':' || b.round as source_key,
   jsonb_build_object('batch_id', b.id, 'round', b.round, 'url', b.webhook_url) as input
 from public.batches b
 where b.webhook_url is not null and b.finished_at > (select public.moment()) - interval '30 days'
+  and not (b.state = 'cancelled' and exists (
+    select from public.api_keys k where k.id = b.owner and k.revoked_at <= b.finished_at
+  ))
   and not exists (
     select from public.items i
     where i.function = 'webhook' and i.source_key = 'batches:' || b.id || ':' || b.round and i.state <> 'cancelled'
