@@ -81,7 +81,9 @@ class Settings(Environment):
         description="true where the platform verifies callers and removes the signatures of their tokens, as Cloud Run "
         "does for a function that is not public",
     )
-    user_agent: str = Field("Piecework/1.0", description="User-Agent of page fetches")
+    user_agent: str = Field(
+        "Piecework/1.0", description="User-Agent of page fetches; say who to write to: MyNews/1.0 (+https://...)"
+    )
     sample_site: str = Field("", description="host:port that serves *.test, for the sample job; empty in deployments")
     cors_origins: str = Field(
         "", description="Web origins that may call the API from a browser, with spaces between them"

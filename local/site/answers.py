@@ -6,7 +6,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from local.site.articles import Article
 from local.site.layouts import render
@@ -34,6 +34,13 @@ def file(path: Path, code: int = 200, media_type: str | None = None) -> Answer:
 
     async def answer(_request: Request) -> Response:
         return Response(content, code, media_type=called)
+
+    return answer
+
+
+def plain(content: str) -> Answer:
+    async def answer(_request: Request) -> Response:
+        return PlainTextResponse(content)
 
     return answer
 

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from local.site import hostile
-from local.site.answers import Answer, article_page, file, hesitate, redirect, status
+from local.site.answers import Answer, article_page, file, hesitate, plain, redirect, status
 from local.site.articles import read_articles
 
 Address = tuple[str, str]
@@ -43,7 +43,12 @@ def read_web(samples: Path) -> dict[Address, Answer]:
     web |= {(POSTERS_HOST, f"/{picture.name}"): file(picture) for picture in pictures_in(samples / "posters")}
     for url, wanted in site["pages"].items():
         web[address_of(url)] = make_answer(wanted, web.get(address_of(url)), samples)
-    return web
+    return robots_of({host for host, _ in web}, site["robots"]) | web
+
+
+def robots_of(hosts: set[str], rules: dict[str, str]) -> dict[Address, Answer]:
+    """The /robots.txt of each host: its own, or that of every host."""
+    return {(host, "/robots.txt"): plain(rules.get(host, rules["every host"])) for host in hosts}
 
 
 def pictures_in(folder: Path) -> list[Path]:

@@ -294,4 +294,18 @@ def test_where_the_model_could_not_read_it_the_next_dispatch_fetches_it(
     assert item_of(item).attempts == 2
     (row,) = database.execute("select * from article_summaries").fetchall()
     assert row["read_by"] == "fetch"
-    assert len(sample_visits) == 3
+    assert [visit["path"] for visit in sample_visits].count("/transport/night-ferry") == 3
+
+
+@pytest.mark.parametrize("url_context", [False, True])
+def test_what_robots_txt_forbids_neither_we_nor_the_model_read(
+    deployed, enlist, item_of, gemini, sample_visits, url_context
+):
+    item = enlist(**ARTICLE, url="http://keepout.test/private/ledger", url_context=url_context)
+
+    answer = deployed("article").deliver(item)
+
+    assert (answer.text, item_of(item).reason) == ("skipped", "robots")
+    assert "http://keepout.test/robots.txt asks Piecework not to read" in item_of(item).error
+    assert gemini.stats.report()["requests"] == 0
+    assert "/private/ledger" not in {visit["path"] for visit in sample_visits}
