@@ -309,3 +309,10 @@ def test_what_robots_txt_forbids_neither_we_nor_the_model_read(
     assert "http://keepout.test/robots.txt asks Piecework not to read" in item_of(item).error
     assert gemini.stats.report()["requests"] == 0
     assert "/private/ledger" not in {visit["path"] for visit in sample_visits}
+
+
+@pytest.mark.parametrize(("robots", "answer"), [(True, "skipped"), (False, "done")])
+async def test_the_manifest_switches_robots_txt_off(here, enlist, gemini, robots, answer):
+    item = enlist(do="fetch", url="http://keepout.test/private/ledger")
+
+    assert (await here(robots=robots).deliver(item)).text == answer

@@ -53,6 +53,9 @@ def test_a_function_is_its_defaults_and_what_differs(loaded):
         ({"concurrency": 0}, "concurrency must be"),
         ({"max_attempts": 0}, "max_attempts must be"),
         ({"max_attempts": 2.5}, "max_attempts must be"),
+        ({"robots": "no"}, "robots must be true or false"),
+        ({"max_per_host": 0}, "max_per_host must be a whole number of at least 1"),
+        ({"max_per_host": 2.5}, "max_per_host must be a whole number"),
         ({"timeout_seconds": 1800}, "timeout_seconds must stay 15 s below"),
         ({"timeout_seconds": -1}, "timeout_seconds must be"),
         ({"work_seconds": 180}, "work_seconds must leave time"),
@@ -192,3 +195,13 @@ def test_the_project_itself_is_in_order():
     manifests = load(ROOT)
 
     assert {"article", "api", "fanout"} <= set(manifests["functions"])
+
+    for function in manifests["functions"].values():
+        quota = manifests["quotas"].get(function["quota"], {"max_concurrent": 0})
+        # Else Cloud Run itself answers 429.
+        assert quota["max_concurrent"] <= function["max_instances"] * function["concurrency"]
+
+
+@pytest.mark.parametrize(("given", "obeyed"), [({}, True), ({"robots": False}, False)])
+def test_robots_txt_is_obeyed_unless_a_manifest_says_otherwise(loaded, given, obeyed):
+    assert loaded(**given)["functions"]["mine"]["robots"] is obeyed
