@@ -28,7 +28,7 @@ def rate_limit_routes(store: Store) -> APIRouter:
 
     @routes.get(
         "/v3/rate-limit/blocked",
-        summary="Addresses that are turned away (operators)",
+        summary="Addresses whose unknown keys are turned away (operators)",
         response_model=BlockedAddresses,
         responses=documented(403),
     )

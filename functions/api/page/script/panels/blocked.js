@@ -1,4 +1,4 @@
-// Addresses that are turned away for a while. Operators alone may ask.
+// Addresses whose unknown keys are turned away for a while. Operators alone may ask.
 
 import { countdown, ticking } from "../clock.js";
 import { byId, h, Rows, show } from "../dom.js";
