@@ -110,7 +110,7 @@ async def rig(
 
 def copy_of(root: Path, target: Path, quotas: dict[str, Any] | None) -> Path:
     """What a stack needs of the project, so that a bench can change it."""
-    for name in ("functions", "shared", "infra", "local", "locks", "samples", "supabase"):
+    for name in ("functions", "shared", "infra", "local", "locks", "standins", "samples", "supabase"):
         shutil.copytree(root / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
     (target / "node_modules").symlink_to(root / "node_modules")
     if quotas:

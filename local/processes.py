@@ -34,6 +34,7 @@ class Program:
     folder: Path = Path()
     port: int | None = None
     ready_file: Path | None = None
+    stop_seconds: float = STOP_SECONDS
 
 
 def check_free(programs: Sequence[Program]) -> None:
@@ -78,7 +79,8 @@ class Processes:
         if self._watching:
             self._watching.cancel()
         for name in reversed(list(self._running)):
-            await end(self._running.pop(name)[1])
+            program, process = self._running.pop(name)
+            await end(process, program.stop_seconds)
 
     async def _start(self, program: Program) -> None:
         if program.ready_file:
@@ -146,12 +148,12 @@ def is_ready(program: Program) -> bool:
     return program.port is None or is_open(program.port)
 
 
-async def end(process: asyncio.subprocess.Process) -> None:
+async def end(process: asyncio.subprocess.Process, stop_seconds: float = STOP_SECONDS) -> None:
     """SIGTERM to its whole group; SIGKILL when that was not enough."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         signal_group(process.pid, number)
         try:
-            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+            await asyncio.wait_for(process.wait(), stop_seconds)
             break
         except TimeoutError:
             continue

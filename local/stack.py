@@ -1,6 +1,6 @@
 """stack: the whole of Piecework on one machine, every part over the protocol it has in the cloud.
 
-postgres -> migrations -> supabase | oidc, cloud_tasks, pubsub, gemini, site | the functions, as bundles
+postgres -> migrations -> supabase | oidc, cloud_tasks, pubsub, gemini, site | cloud_run, before the functions' bundles
 """
 
 import asyncio
@@ -19,7 +19,7 @@ import httpx
 import yaml
 
 from infra.manifests import load
-from local import supabase_lite
+from local import front_door, supabase_lite
 from local.processes import NotStarted, Processes, Program, check_free
 
 PROJECT, LOCATION, TOPIC = "piecework-local", "local", "fanout"
@@ -27,8 +27,11 @@ WAREHOUSE, WAREHOUSE_TOKEN = "local", "dapi-local"
 ACCOUNT = "{}@" + PROJECT + ".iam.gserviceaccount.com"
 PORTS = {
     "supabase": 0, "cloud_tasks": 1, "oidc": 2, "pubsub": 3, "gemini": 4, "site": 5, "scheduler": 6, "databricks": 7,
+    "cloud_run": 8,
 }  # fmt: skip
 FIRST_FUNCTION_PORT = 10
+# An instance has ten seconds from SIGTERM to its end.
+INSTANCES_STOP_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -145,8 +148,25 @@ class Stack:
         file.write_text(yaml.safe_dump(jobs))
         return file
 
+    def cloud_run(self) -> Program:
+        """The front door of all functions; it starts and stops their instances. Its port is that of its statistics."""
+        services = [
+            front_door.service(
+                manifest,
+                self.function(name),
+                url=self.url(name),
+                account=ACCOUNT,
+                log=self.data / "logs" / f"{name}.log",
+            )
+            for name, manifest in self.manifests["functions"].items()
+        ]
+        file = front_door.write(self.data / "services.json", services, self.url("oidc"))
+        admin = self.port("cloud_run")
+        command = self.python("standins.cloud_run", "--services", str(file), "--admin-port", str(admin))
+        return Program("cloud_run", command, folder=self.root, port=admin, stop_seconds=INSTANCES_STOP_SECONDS)
+
     def function(self, name: str, *, port: int | None = None) -> Program:
-        """A deployed function: its bundle under Functions Framework."""
+        """One instance of a function, without the front door: its bundle under Functions Framework."""
         port = port or self.port(name)
         return Program(
             name,
@@ -195,13 +215,13 @@ def order_of(manifest: dict[str, Any]) -> dict[str, Any]:
 
 async def start(stack: Stack, processes: Processes) -> None:
     """Bring up every part in its order. Raises NotStarted with what to do."""
-    functions = list(stack.manifests["functions"])
-    check_free([*stack.cloud(), *(Program(name, (), port=stack.port(name)) for name in ("supabase", *functions))])
+    others = ("supabase", "cloud_run", *stack.manifests["functions"])
+    check_free([*stack.cloud(), *(Program(name, (), port=stack.port(name)) for name in others)])
     run(stack, "bundling", stack.python("infra.bundle"))
     await processes.start(stack.postgres(), *stack.cloud())
     migrate(stack)
     await processes.start(stack.supabase())
-    await processes.start(*(stack.function(name) for name in functions))
+    await processes.start(stack.cloud_run())
     await make_key(stack)
     await forget_breakers(stack)
 

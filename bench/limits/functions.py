@@ -130,7 +130,7 @@ grant select, insert, update, delete on public.trial_rows, public.trial_urls, pu
 
 def project(folder: Path, functions: Mapping[str, Mapping[str, Any]]) -> Path:
     """A copy of the project in `folder` with these functions; their values stand in their manifests."""
-    for name in ("shared", "infra", "local", "locks", "samples", "supabase"):
+    for name in ("shared", "infra", "local", "locks", "standins", "samples", "supabase"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "functions", folder / "functions", ignore=lambda at, names: left_out(Path(at), names))
     (folder / "node_modules").symlink_to(ROOT / "node_modules")

@@ -1,7 +1,7 @@
 """A connection to an instance: one request at a time, its answer handed on as it arrives."""
 
 import asyncio
-from typing import Protocol
+from typing import Protocol, cast
 
 import httptools
 
@@ -35,8 +35,8 @@ class Backend(asyncio.Protocol):
         self._head_only = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        # uvloop's is none of asyncio's by inheritance.
+        self.transport = cast("asyncio.Transport", transport)
 
     def begin(self, listener: Listener, data: bytes, *, head_only: bool) -> None:
         """Send the start of a request. `head_only`: its answer has no body, whatever its length says."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from typing import cast
 
 import httptools
 
@@ -32,9 +33,9 @@ class CallerConnection(asyncio.Protocol):
         self._held = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self.address = str(transport.get_extra_info("peername")[0])
+        # uvloop's is none of asyncio's by inheritance.
+        self._transport = cast("asyncio.Transport", transport)
+        self.address = str(self._transport.get_extra_info("peername")[0])
         self._open.add(self)
         self._parser = httptools.HttpRequestParser(self)
 

@@ -107,8 +107,10 @@ class Exchange:
         try:
             self._begin(backend, signed)
             await self._answered
-        except BaseException:
+        except BaseException as error:
             backend.close()
+            if isinstance(error, Broken):
+                self._pool.doubt(instance)
             raise
         else:
             if not self.body_complete:

@@ -41,6 +41,8 @@ class Instance:
         self.started_up = False
         # Takes no further request.
         self.retired = False
+        # A connection to it broke: it takes none before it is known to live.
+        self.doubted = False
         self._clock = asyncio.get_running_loop().time
         self._idle: list[tuple[float, Backend]] = []
 
@@ -54,7 +56,8 @@ class Instance:
 
     @property
     def has_room(self) -> bool:
-        return self.state in {"active", "frozen"} and not self.retired and self.in_flight < self.service.concurrency
+        able = self.state in {"active", "frozen"} and not self.retired and not self.doubted
+        return able and self.in_flight < self.service.concurrency
 
     async def listening(self) -> None:
         """Return once its port answers. Raises NotStarted."""

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-from standins.cloud_run.instance import GRACE_SECONDS, Instance, NotStarted, spawn
+from standins.cloud_run.instance import GRACE_SECONDS, PROBE_SECONDS, Instance, NotStarted, spawn
 from standins.cloud_run.refusals import no_instance, not_started
 from standins.cloud_run.services import Service
 
@@ -78,6 +79,22 @@ class Pool:
         instance.freeze_if_idle()
         self._became_idle(instance)
 
+    def doubt(self, instance: Instance) -> None:
+        """Its connection broke in the middle of a request: it may be about to end."""
+        if not instance.doubted:
+            instance.doubted = True
+            self._keep(self._look_again(instance))
+
+    async def _look_again(self, instance: Instance) -> None:
+        await asyncio.sleep(PROBE_SECONDS)
+        try:
+            await instance.listening()
+        except NotStarted:
+            instance.abandon()
+            return
+        instance.doubted = False
+        self._hand_over()
+
     def sample(self) -> bool:
         """Whether a request that brings no trace is to be traced."""
         now = asyncio.get_running_loop().time()
@@ -107,12 +124,12 @@ class Pool:
         await asyncio.gather(*self._tasks)
 
     def _with_room(self) -> Instance | None:
-        """The busiest with room: the others may fall idle, and be scaled in."""
+        """The least busy, and of those the oldest: load is spread, and when it lessens the youngest fall idle."""
         while with_room := [instance for instance in self.instances if instance.has_room]:
-            busiest = max(with_room, key=lambda instance: instance.in_flight)
-            if not busiest.died_frozen():
-                return busiest
-            busiest.abandon()
+            chosen = min(with_room, key=lambda instance: (instance.in_flight, instance.number))
+            if not chosen.died_frozen():
+                return chosen
+            chosen.abandon()
         return None
 
     def _enter(self, instance: Instance) -> None:
@@ -152,7 +169,10 @@ class Pool:
     def _start_one(self) -> None:
         self.starts += 1
         self._spawning += 1
-        task = asyncio.get_running_loop().create_task(self._live(self.starts, self.service))
+        self._keep(self._live(self.starts, self.service))
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -233,6 +253,4 @@ class Pool:
         if instance.state in {"stopping", "ended"}:
             return
         instance.state = "stopping"
-        task = asyncio.get_running_loop().create_task(instance.stop())
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._keep(instance.stop())

@@ -12,6 +12,7 @@ import httpx
 import psutil
 import pytest
 import uvicorn
+import uvloop
 
 from local.oidc import Issuer
 from standins.cloud_run.front_door import FrontDoor
@@ -22,6 +23,11 @@ from standins.cloud_run.services import Service, Services
 APP = Path(__file__).with_name("app.py")
 INVOKER = "tasks@project.iam.gserviceaccount.com"
 AUDIENCE = "https://service.run.app"
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop the command runs on."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 class Running:
