@@ -1,6 +1,7 @@
 """Set up or not: an entry point whose settings are missing or wrong says which, in one line of its log."""
 
 import functools
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ Handle = Callable[[Request], Awaitable[Any]]
 
 def needs_settings(name: str) -> Callable[[Handle], Handle]:
     """Answer 500 while a setting is missing or wrong. The caller learns nothing of our settings, and comes again."""
+    stop_gunicorns_timeout()
 
     def decorate(handle: Handle) -> Handle:
         @functools.wraps(handle)
@@ -30,6 +32,16 @@ def needs_settings(name: str) -> Callable[[Handle], Handle]:
         return checked
 
     return decorate
+
+
+def stop_gunicorns_timeout() -> None:
+    """Keep gunicorn from killing its worker after a pause.
+
+    functions-framework hands it Cloud Run's request timeout, as the longest time between two heartbeats. Between
+    requests an instance has no CPU, and no heartbeat: after a longer pause the worker would be killed when the next
+    request wakes it. To be called while the function loads; Cloud Run itself ends a request that takes too long.
+    """
+    os.environ["CLOUD_RUN_TIMEOUT_SECONDS"] = "0"
 
 
 def refuse_unchecked_callers(settings: Settings, manifest: Manifest) -> None:
