@@ -28,7 +28,8 @@ def main(argv: list[str] | None = None) -> int:
 
 
 async def run(flags: argparse.Namespace) -> None:
-    front_door = FrontDoor(services_of(flags), host=flags.host, log=say)
+    instances_file = flags.services and flags.services.with_suffix(".instances")
+    front_door = FrontDoor(services_of(flags), host=flags.host, log=say, instances_file=instances_file)
     await front_door.start()
     if flags.admin_port:
         await admin.serve(front_door, "127.0.0.1", flags.admin_port)

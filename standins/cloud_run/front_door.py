@@ -3,10 +3,12 @@
 import asyncio
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from standins.cloud_run.caller import CallerConnection
 from standins.cloud_run.instance import GRACE_SECONDS
+from standins.cloud_run.leftovers import Leftovers
 from standins.cloud_run.pool import Pool
 from standins.cloud_run.services import BadServices, Services
 from standins.cloud_run.tokens import Tokens
@@ -15,21 +17,34 @@ from standins.cloud_run.tokens import Tokens
 class FrontDoor:
     """`start` it, `stop` it; in between `redeploy` replaces the services' instances."""
 
-    def __init__(self, services: Services, *, host: str = "127.0.0.1", log: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        services: Services,
+        *,
+        host: str = "127.0.0.1",
+        log: Callable[[str], None],
+        instances_file: Path | None = None,
+    ) -> None:
+        """`instances_file`: where it notes its instances, so that one that was killed leaves none behind."""
         self._host = host
+        self._leftovers = Leftovers(instances_file)
         self._tokens = Tokens(services.issuer)
-        self.pools = {service.name: Pool(service, log) for service in services.services}
+        self.pools = {service.name: Pool(service, log, self._note) for service in services.services}
         self._servers: list[asyncio.Server] = []
         self._callers: set[CallerConnection] = set()
 
     async def start(self) -> None:
         """Listen at every port. Raises OSError."""
+        self._leftovers.end()
         loop = asyncio.get_running_loop()
         for pool in self.pools.values():
             self._servers.append(
                 await loop.create_server(self._connections(pool), self._host, pool.service.port, backlog=1024)
             )
             pool.keep_minimum()
+
+    def _note(self) -> None:
+        self._leftovers.write(one.pid for pool in self.pools.values() for one in pool.instances)
 
     def _connections(self, pool: Pool) -> Callable[[], CallerConnection]:
         return lambda: CallerConnection(pool, self._tokens, self._callers)

@@ -20,8 +20,12 @@ SAMPLE_SECONDS = 10.0
 class Pool:
     """Call `acquire` before a request and `release` after it."""
 
-    def __init__(self, service: Service, log: Callable[[str], None]) -> None:
+    def __init__(
+        self, service: Service, log: Callable[[str], None], changed: Callable[[], None] = lambda: None
+    ) -> None:
+        """`changed` is called when an instance has started or ended."""
         self.service = service
+        self._changed = changed
         self.instances: list[Instance] = []
         self.counts: Counter[int] = Counter()
         self.starts = self.ends = self.requests = 0
@@ -187,6 +191,7 @@ class Pool:
         finally:
             self._spawning -= 1
         self.instances.append(instance)
+        self._changed()
         try:
             if self._closed:
                 await instance.stop()
@@ -222,6 +227,7 @@ class Pool:
     def _ended(self, instance: Instance) -> None:
         self.ends += 1
         self.instances.remove(instance)
+        self._changed()
         if timer := self._idle_timers.pop(instance, None):
             timer.cancel()
         code = instance.process.returncode
