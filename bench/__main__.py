@@ -18,6 +18,7 @@ BENCHES = (
     "uploads",
     "limits",
     "load",
+    "front_door",
 )
 
 

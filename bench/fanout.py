@@ -11,7 +11,6 @@ import time
 from typing import Any
 
 import grpc
-import psutil
 from google.cloud.tasks_v2 import CloudTasksClient
 from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcTransport
 
@@ -69,15 +68,10 @@ def pause(running: Rig) -> None:
     CloudTasksClient(transport=transport).pause_queue(name=QUEUE)
 
 
-def family(running: Rig, name: str) -> list[psutil.Process]:
-    process = psutil.Process(running.processes.pids()[name])
-    return [process, *process.children(recursive=True)]
-
-
 def cpu(running: Rig) -> dict[str, float]:
     """Seconds of CPU so far."""
     names = ("fanout", "cloud_tasks", "supabase")
-    return {name: sum(sum(one.cpu_times()[:2]) for one in family(running, name)) for name in names}
+    return {name: sum(sum(one.cpu_times()[:2]) for one in running.family(name)) for name in names}
 
 
 async def main() -> None:

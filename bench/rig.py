@@ -71,10 +71,26 @@ class Rig:
         answer = await self.http.request(method, f"{self.stack.url('gemini')}/control/{path}", json=body)
         return answer.json() if answer.content else None
 
+    def instances(self, function: str) -> list[int]:
+        """The process groups of its instances."""
+        stats = httpx.get(f"{self.stack.url('cloud_run')}/stats").json()
+        return [one["pid"] for one in stats["services"][function]["instances"]]
+
+    def family(self, name: str) -> list[psutil.Process]:
+        """The processes of a program, or of all instances of a function."""
+        functions = self.stack.manifests["functions"]
+        parents = self.instances(name) if name in functions else [self.processes.pids()[name]]
+        # The front door's children are the functions' instances.
+        further = name != "cloud_run"
+        return [
+            one
+            for parent in map(psutil.Process, parents)
+            for one in (parent, *(parent.children(recursive=True) if further else ()))
+        ]
+
     def resident_mib(self, name: str) -> int:
-        """Memory of a program and its children."""
-        process = psutil.Process(self.processes.pids()[name])
-        return round(sum(one.memory_info().rss for one in (process, *process.children(recursive=True))) / 2**20)
+        """Memory of a program and its children, or of a function's instances."""
+        return round(sum(one.memory_info().rss for one in self.family(name)) / 2**20)
 
     def close(self) -> None:
         self.database.close()

@@ -46,8 +46,7 @@ async def domain_story(running: Trial, sick: Path) -> Findings:
     figures["probes_at_once"] = await running_now(running)
     figures["attempts_of_the_first_probe"] = await attempts(running) - before
     first = await prober(running)
-    for name in ("visit", "visit-2"):
-        running.kill(name)
+    running.kill("visit")
     await asyncio.sleep(4)
 
     # The dead prober's lease has run out, too.

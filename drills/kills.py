@@ -101,7 +101,7 @@ async def leased_now(running: Trial) -> int:
 
 
 def kill_function(running: Trial, dice: random.Random) -> None:
-    running.kill(dice.choice(["ask", "ask-2"]))
+    running.kill_one("ask", dice)
 
 
 VICTIMS: Victims = {

@@ -125,7 +125,9 @@ async def sampled(running: Trial, upload: asyncio.Task[Any], gate: asyncio.Event
 @contextlib.asynccontextmanager
 async def still(running: Trial, gate: asyncio.Event) -> AsyncIterator[None]:
     """Nothing is sent, and nobody works; what was under way in the database has ended."""
-    groups = [running.rig.processes.pids()[name] for name in WRITERS]
+    # The front door first: it would wake an instance for the next request.
+    groups = [running.rig.processes.pids()["cloud_run"]]
+    groups += [group for name in WRITERS for group in running.rig.instances(name)]
     gate.clear()
     for group in groups:
         os.killpg(group, signal.SIGSTOP)
@@ -133,7 +135,7 @@ async def still(running: Trial, gate: asyncio.Event) -> AsyncIterator[None]:
         await settled(running)
         yield
     finally:
-        for group in groups:
+        for group in reversed(groups):
             os.killpg(group, signal.SIGCONT)
         gate.set()
 

@@ -5,13 +5,14 @@ import base64
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,10 +23,8 @@ from psycopg.rows import dict_row
 from bench.limits.door import Door
 from bench.limits.functions import QUOTA, project
 from bench.rig import Rig, rig
-from local.processes import Program
 from local.stack import Stack
 
-FIRST_INSTANCE_PORT = 25
 STARTED_SECONDS = 30.0
 NOT_ENDED = {"waiting", "running"}
 Functions = Mapping[str, Mapping[str, Any]]
@@ -140,9 +139,15 @@ class Trial:
         return sum((Counter(counts) for counts in stats["answers"].values()), Counter())
 
     def kill(self, name: str) -> None:
-        """kill -9 of a program and all that belongs to it; what watches the programs brings it back."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.rig.processes.pids()[name], signal.SIGKILL)
+        """kill -9 of a program, or of all instances of a function; what watches it brings it back."""
+        functions = self.stack.manifests["functions"]
+        for group in self.rig.instances(name) if name in functions else [self.rig.processes.pids()[name]]:
+            kill_group(group)
+
+    def kill_one(self, function: str, dice: random.Random) -> None:
+        """kill -9 of one instance of the function, if there is one."""
+        if groups := self.rig.instances(function):
+            kill_group(dice.choice(groups))
 
     def kill_postgres(self) -> None:
         """kill -9 of the postmaster itself."""
@@ -166,17 +171,17 @@ async def trial(
     gemini: Sequence[str] = ("--lean",),
     tasks: Sequence[str] = (),
 ) -> AsyncIterator[Trial]:
-    """A stack with these functions on one quota. More than one instance of each: behind a door that takes turns."""
+    """A stack with these functions on one quota, and so many instances of each that are kept warm."""
     folder = Path(tempfile.mkdtemp(prefix="piecework-trial-"))
-    made = {name: Door() for name in [*doors, *(functions if instances > 1 else ())]}
+    made = {name: Door() for name in doors}
+    warm = {"min_instances": instances, "max_instances": instances}
     try:
         for door in made.values():
             await door.open()
-        root = project(folder / "project", functions)
+        root = project(folder / "project", {name: {**warm, **manifest} for name, manifest in functions.items()})
         async with rig(
             root=root, quotas={QUOTA: dict(quota)}, gemini=gemini, tasks=tasks, made_by=behind(made)
         ) as running:
-            await running.processes.start(*further_instances(running.stack, functions, made, instances))
             await warm_up(running)
             yield Trial(running, made)
     finally:
@@ -197,15 +202,9 @@ def behind(doors: Mapping[str, Door]) -> Callable[..., Stack]:
     return make
 
 
-def further_instances(stack: Stack, functions: Functions, doors: Mapping[str, Door], instances: int) -> list[Program]:
-    """The second and later instances of each function, each on a port of its own behind the function's door."""
-    programs = []
-    for place, name in enumerate(functions):
-        for number in range(2, instances + 1):
-            port = stack.first_port + FIRST_INSTANCE_PORT + place * 4 + number - 2
-            programs.append(replace(stack.function(name, port=port), name=f"{name}-{number}"))
-            doors[name].targets = [*doors[name].targets, port]
-    return programs
+def kill_group(group: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
 
 
 async def warm_up(running: Rig) -> None:

@@ -55,9 +55,10 @@ async def measured(
 def cpu_seconds(running: Rig) -> dict[str, float]:
     """Of each program with its children so far, and of the users."""
     found = {"users": time.process_time()}
-    for name, pid in {**running.processes.pids(), "postgres": postmaster(running)}.items():
-        program = psutil.Process(pid)
-        found[name] = sum(cpu_of(one) for one in (program, *program.children(recursive=True)))
+    for name in (*running.processes.pids(), *running.stack.manifests["functions"]):
+        found[name] = sum(map(cpu_of, running.family(name)))
+    server = psutil.Process(postmaster(running))
+    found["postgres"] = sum(map(cpu_of, (server, *server.children(recursive=True))))
     return found
 
 
