@@ -25,6 +25,7 @@ from infra.manifests import BadManifest
 from local.processes import NotStarted, Processes
 from local.stack import Stack, start, wait_ready
 from local.supabase_lite import NodeMissing
+from standins.cloud_run.leftovers import Leftovers
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(os.environ.get("PIECEWORK_DATA") or ROOT / ".local").resolve()
@@ -170,6 +171,8 @@ def down() -> int:
     for pid in (state["us"], *state["programs"].values()):
         end(pid)
     STATE.unlink(missing_ok=True)
+    # Where the front door was killed before it could end them.
+    Leftovers(DATA / "services.instances").end()
     stop_postgres()
     print("stopped")
     return 0
