@@ -209,7 +209,9 @@ class Pool:
             return
         instance.started_up = True
         self._started_up += 1
-        self._startup_seconds += asyncio.get_running_loop().time() - began
+        seconds = asyncio.get_running_loop().time() - began
+        self._startup_seconds += seconds
+        self.log(f"{instance.name}: instance ready after {seconds:.1f} s")
         if instance.state == "starting":
             instance.state = "active"
             self._hand_over()

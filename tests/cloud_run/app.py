@@ -1,6 +1,6 @@
 """An instance for the tests: `python app.py FOLDER` listens on $PORT and does what the path says.
 
-/echo           what arrived: method, target, headers, the body's length, and this process's number
+/echo           what arrived: method, target, headers, the body's length, this process's number and the connection's
 /count          reads a chunked body and answers each chunk with its length as it comes
 /hold           answers once FOLDER/let-go is there
 /events         an event, and the next once FOLDER/let-go is there
@@ -46,6 +46,7 @@ async def answer(head: str, reader: asyncio.StreamReader, writer: asyncio.Stream
     if path == "/hold":
         await let_go()
     said = {"method": method, "target": target, "headers": headers, "length": length, "pid": os.getpid()}
+    said["connection"] = writer.get_extra_info("peername")[1]
     body = json.dumps(said).encode()
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\nset-cookie: a=1\r\nset-cookie: b=2\r\n\r\n" % len(body))
     if method != "HEAD":

@@ -9,6 +9,7 @@ import httpx
 import psutil
 
 from standins.cloud_run import pool as pools
+from standins.cloud_run.instance import REUSE_SECONDS
 from tests.cloud_run.conftest import Front, is_frozen, until
 
 
@@ -220,3 +221,17 @@ async def test_an_instance_knows_its_service_and_its_timeout(front: Front):
         assert environment["K_SERVICE"] == "service"
         assert environment["CLOUD_RUN_TIMEOUT_SECONDS"] == "42"
         assert environment["COLOUR"] == "red"
+
+
+async def test_a_connection_is_used_again_but_not_after_a_pause_in_which_gunicorn_may_have_closed_it(front: Front):
+    async with front(min_instances=1) as running:
+        moment = [100.0]
+        await until(lambda: [one.state for one in running.pool.instances] == ["frozen"])
+        running.instance._clock = lambda: moment[0]
+        connections = []
+        for seconds in (0, REUSE_SECONDS / 2, REUSE_SECONDS):
+            moment[0] += seconds
+            connections.append((await running.http.get("/echo")).json()["connection"])
+
+    first, after_half, after_all = connections
+    assert first == after_half != after_all
