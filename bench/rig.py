@@ -73,8 +73,12 @@ class Rig:
 
     def instances(self, function: str) -> list[int]:
         """The process groups of its instances."""
-        stats = httpx.get(f"{self.stack.url('cloud_run')}/stats").json()
-        return [one["pid"] for one in stats["services"][function]["instances"]]
+        return [one["pid"] for one in self.stats()["services"][function]["instances"]]
+
+    def stats(self) -> dict[str, Any]:
+        """What the front door says of its services."""
+        stats: dict[str, Any] = httpx.get(f"{self.stack.url('cloud_run')}/stats").json()
+        return stats
 
     def family(self, name: str) -> list[psutil.Process]:
         """The processes of a program, or of all instances of a function."""

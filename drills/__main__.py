@@ -3,6 +3,7 @@
 from bench.limits.findings import main
 from drills.bad_items import dead_domain, poison_row
 from drills.breakers import domain_breaker, model_down
+from drills.few_instances import few_instances
 from drills.kills import kills, server_kills
 from drills.lost_tasks import killed_fanout, purged_queue
 from drills.slow_database import slow_database
@@ -20,6 +21,7 @@ main(
         "dead_domain": dead_domain,
         "domain_breaker": domain_breaker,
         "model_down": model_down,
+        "few_instances": few_instances,
         "ten_thousand": ten_thousand,
     },
 )
