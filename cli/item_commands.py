@@ -19,7 +19,7 @@ FACTS = (
 )  # fmt: skip
 ATTEMPT = (
     "attempt", "outcome", "reason", "error", "seconds", "model_calls", "tokens_in", "tokens_out", "cost_usd",
-    "ended_at",
+    "estimated", "ended_at",
 )  # fmt: skip
 
 item_commands = typer.Typer(no_args_is_help=True, help="Find items, and look at one with its attempts.")

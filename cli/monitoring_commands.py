@@ -49,7 +49,7 @@ def tables_of(out: Console, told: Row) -> None:
     if letters := told["dead_letters"]["reasons"]:
         rows = [(one["reason"], one["function"], one["items"]) for one in letters]
         show.table(out, ("dead letters", "function", "items"), rows)
-    show.table(out, ("day", "cost", "tokens", "calls"), [day_row(day) for day in told["costs"] if day["model_calls"]])
+    show.table(out, ("day", "cost", "of it estimated", "tokens", "calls"), [day_row(day) for day in told["costs"] if day["model_calls"]])
     show.batch_rows(out, told["batches"])
 
 
@@ -72,4 +72,5 @@ def rest_of(resting: Row) -> str:
 
 
 def day_row(day: Row) -> tuple[Any, ...]:
-    return day["day"], f"${day['cost_usd']:.4f}", f"{day['tokens_in'] + day['tokens_out']:,}", day["model_calls"]
+    tokens = f"{day['tokens_in'] + day['tokens_out']:,}"
+    return day["day"], f"${day['cost_usd']:.4f}", f"${day['estimated_usd']:.4f}", tokens, day["model_calls"]

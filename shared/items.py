@@ -14,12 +14,14 @@ Decision = Literal["run", "rest", "cached", "known", "done", "cancelled", "dead"
 class ClaimRequest:
     """One delivery of one item. The holder is the delivery's own id: its fence and its receipt.
 
-    `content`: the hash of what the work found its input to be, when it is ready to pay for it.
+    `content`: the hash of what the work found its input to be, when it is ready to pay for it. `missed`: how many slots
+    went by before its call could leave.
     """
 
     item_id: UUID
     holder: UUID
     content: str | None = None
+    missed: int = 0
 
     def as_json(self) -> dict[str, str]:
         known = {"content": self.content} if self.content else {}
@@ -70,12 +72,13 @@ class Claim:
 
 @dataclass(frozen=True)
 class Spent:
-    """What an attempt cost."""
+    """What an attempt cost. `estimated`: some of it is not known, and what was reserved for it stands there instead."""
 
     model_calls: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
     cost_usd: float = 0.0
+    estimated: bool = False
 
     def __add__(self, other: "Spent") -> "Spent":
         return Spent(
@@ -83,6 +86,7 @@ class Spent:
             self.tokens_in + other.tokens_in,
             self.tokens_out + other.tokens_out,
             round(self.cost_usd + other.cost_usd, 8),
+            self.estimated or other.estimated,
         )
 
 
@@ -122,6 +126,7 @@ class Ended:
             "tokens_in": self.spent.tokens_in,
             "tokens_out": self.spent.tokens_out,
             "cost_usd": self.spent.cost_usd,
+            "estimated": self.spent.estimated,
             "reserved": self.reserved,
             "seconds": round(self.seconds, 4),
             "upstreams": dict(self.upstreams),

@@ -107,6 +107,7 @@ class Day(Shape):
 
     day: date
     cost_usd: float
+    estimated_usd: float = Field(description="Of cost_usd: what was reserved for calls that were never answered")
     tokens_in: int
     tokens_out: int
     model_calls: int
@@ -248,7 +249,8 @@ def costs_of(rows: Sequence[Row], today: date) -> list[dict[str, Any]]:
 
 def cost_of(day: date, row: Row) -> dict[str, Any]:
     counted = {name: row.get(name, 0) for name in ("tokens_in", "tokens_out", "model_calls")}
-    return {"day": day.isoformat(), "cost_usd": float(row.get("cost_usd", 0)), **counted}
+    paid = {name: float(row.get(name, 0)) for name in ("cost_usd", "estimated_usd")}
+    return {"day": day.isoformat(), **paid, **counted}
 
 
 def iso(moment: datetime) -> str:

@@ -18,6 +18,7 @@ COUNTERS = {
     "tokens_in": ("tokens_in", "Input tokens paid for", ["function"]),
     "tokens_out": ("tokens_out", "Output tokens paid for", ["function"]),
     "cost_usd": ("cost_usd", "What the model calls cost, in US dollars", ["function"]),
+    "estimated_usd": ("estimated_usd", "Of it what was reserved for calls that were never answered", ["function"]),
 }
 QUOTA_GAUGES = {
     "requests_per_minute": "Requests a minute allowed",

@@ -125,6 +125,7 @@ class Attempt(BaseModel):
     tokens_in: int
     tokens_out: int
     cost_usd: float
+    estimated: bool = Field(description="The model was asked and did not answer: what was reserved counts as spent")
     ended_at: datetime
 
 

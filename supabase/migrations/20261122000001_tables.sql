@@ -144,6 +144,8 @@ create table public.attempts (
   tokens_in integer not null default 0,
   tokens_out integer not null default 0,
   cost_usd numeric(14, 8) not null default 0,
+  -- The model was asked and did not answer: what was reserved stands for what it may have cost.
+  estimated boolean not null default false,
   seconds double precision,
   ended_at timestamptz not null default public.moment(),
   primary key (item_id, holder)

@@ -14,6 +14,8 @@ create type public.kept_result as (
   tokens_in integer,
   tokens_out integer,
   cost_usd numeric,
+  -- Some of it is what was reserved: the model was asked and did not answer.
+  estimated boolean,
   -- Tokens that were booked for it; null: reserve_tokens
   reserved integer,
   seconds double precision,
@@ -77,9 +79,10 @@ declare
 begin
   with written as (
     insert into public.attempts as a (item_id, holder, attempt, outcome, reason, error, model_calls, tokens_in,
-      tokens_out, cost_usd, seconds, ended_at)
+      tokens_out, cost_usd, estimated, seconds, ended_at)
     select k.item_id, k.holder, i.attempts, k.outcome, k.reason, k.error, coalesce(k.model_calls, 0),
-      coalesce(k.tokens_in, 0), coalesce(k.tokens_out, 0), coalesce(k.cost_usd, 0), k.seconds, moment
+      coalesce(k.tokens_in, 0), coalesce(k.tokens_out, 0), coalesce(k.cost_usd, 0), coalesce(k.estimated, false),
+      k.seconds, moment
     from unnest(told) k join public.items i on i.id = k.item_id
     on conflict do nothing
     returning a.holder

@@ -51,6 +51,8 @@ create table public.attempt_changes (
   tokens_in bigint not null,
   tokens_out bigint not null,
   cost_usd numeric not null,
+  -- Of cost_usd: what was reserved for calls that were never answered.
+  estimated_usd numeric not null,
   at timestamptz not null default public.moment()
 );
 create index attempt_changes_of on public.attempt_changes (scope, at);
@@ -129,8 +131,9 @@ begin
       or s.cost_usd <> 0
   )
   -- What was given an earlier result made no attempt, and is done all the same.
-  insert into public.attempt_changes (scope, function, quota, outcome, bucket, attempts, seconds, model_calls, tokens_in, tokens_out, cost_usd)
-  select s.scope, s.function, s.quota, 'cached', 0, s.items, 0, 0, 0, 0, 0
+  insert into public.attempt_changes (scope, function, quota, outcome, bucket, attempts, seconds, model_calls, tokens_in, tokens_out, cost_usd,
+    estimated_usd)
+  select s.scope, s.function, s.quota, 'cached', 0, s.items, 0, 0, 0, 0, 0, 0
   from scoped s
   where s.state = 'done' and s.reason = 'cached' and s.items > 0 and s.scope <> all (array(select c.scope from unnest(changes) c));
 end
@@ -142,7 +145,8 @@ begin
   insert into public.attempt_changes
   select s.scope, i.function, i.quota, a.outcome,
     case when a.seconds is null then 0 else width_bucket(a.seconds, public.duration_bounds()) end as bucket,
-    count(*), coalesce(sum(a.seconds), 0), sum(a.model_calls), sum(a.tokens_in), sum(a.tokens_out), sum(a.cost_usd), a.ended_at
+    count(*), coalesce(sum(a.seconds), 0), sum(a.model_calls), sum(a.tokens_in), sum(a.tokens_out), sum(a.cost_usd),
+    coalesce(sum(a.cost_usd) filter (where a.estimated), 0), a.ended_at
   from new_rows a
   join public.items i on i.id = a.item_id
   join public.batches b on b.id = i.batch_id
@@ -215,13 +219,14 @@ begin
   )
   insert into public.attempt_tallies as t
   select o.scope, o.function, o.quota, o.outcome, o.bucket, sum(o.attempts), sum(o.seconds), sum(o.model_calls),
-    sum(o.tokens_in), sum(o.tokens_out), sum(o.cost_usd), public.grain(o.at, moment)
+    sum(o.tokens_in), sum(o.tokens_out), sum(o.cost_usd), sum(o.estimated_usd), public.grain(o.at, moment)
   from (select * from old union all select * from faded) o
   group by o.scope, o.function, o.quota, o.outcome, o.bucket, public.grain(o.at, moment)
   on conflict (scope, at, function, quota, outcome, bucket) do update set
     attempts = t.attempts + excluded.attempts, seconds = t.seconds + excluded.seconds,
     model_calls = t.model_calls + excluded.model_calls, tokens_in = t.tokens_in + excluded.tokens_in,
-    tokens_out = t.tokens_out + excluded.tokens_out, cost_usd = t.cost_usd + excluded.cost_usd;
+    tokens_out = t.tokens_out + excluded.tokens_out, cost_usd = t.cost_usd + excluded.cost_usd,
+    estimated_usd = t.estimated_usd + excluded.estimated_usd;
 end
 $$;
 
@@ -352,7 +357,7 @@ begin
   ),
   tried as materialized (
     select c.function, c.outcome, c.bucket, sum(c.attempts) as attempts, sum(c.seconds) as seconds,
-      sum(c.model_calls) as model_calls
+      sum(c.model_calls) as model_calls, sum(c.estimated_usd) as estimated_usd
     from public.attempt_counts c where c.scope = public.everything() group by 1, 2, 3
   )
   select 'items', jsonb_build_object('function', c.function, 'state', c.state), sum(c.items)::double precision
@@ -372,6 +377,9 @@ begin
   from tried t where t.outcome not in ('deferred', 'overloaded', 'cached') group by t.function
   union all
   select 'model_calls', jsonb_build_object('function', t.function), sum(t.model_calls)::double precision
+  from tried t group by t.function
+  union all
+  select 'estimated_usd', jsonb_build_object('function', t.function), sum(t.estimated_usd)::double precision
   from tried t group by t.function
   union all
   select 'outcomes', jsonb_build_object('function', t.function, 'outcome', t.outcome), sum(t.attempts)::double precision
@@ -413,7 +421,8 @@ begin
     ),
     'costs', (
       select coalesce(jsonb_agg(to_jsonb(c)), '[]') from (
-        select (n.at at time zone 'UTC')::date as day, sum(n.cost_usd) as cost_usd, sum(n.tokens_in)::bigint as tokens_in,
+        select (n.at at time zone 'UTC')::date as day, sum(n.cost_usd) as cost_usd,
+          sum(n.estimated_usd) as estimated_usd, sum(n.tokens_in)::bigint as tokens_in,
           sum(n.tokens_out)::bigint as tokens_out, sum(n.model_calls)::bigint as model_calls
         from public.attempt_counts n
         where n.scope = whose and n.at >= date_trunc('day', moment, 'UTC') - interval '13 days'

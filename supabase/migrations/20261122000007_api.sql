@@ -649,7 +649,7 @@ language sql stable set search_path = '' as $$
     'history', coalesce((
       select jsonb_agg(jsonb_build_object('attempt', a.attempt, 'outcome', a.outcome, 'reason', a.reason, 'error', a.error,
         'seconds', a.seconds, 'model_calls', a.model_calls, 'tokens_in', a.tokens_in, 'tokens_out', a.tokens_out,
-        'cost_usd', a.cost_usd, 'ended_at', a.ended_at) order by a.ended_at, a.attempt)
+        'cost_usd', a.cost_usd, 'estimated', a.estimated, 'ended_at', a.ended_at) order by a.ended_at, a.attempt)
       from public.attempts a where a.item_id = i.id), '[]'))
   from public.items i join public.batches b on b.id = i.batch_id
   where i.id = item_v1.item_id and (item_v1.owner is null or b.owner = item_v1.owner)

@@ -282,3 +282,26 @@ def test_an_unknown_item_is_left_out(world: World, item):
 def test_a_table_that_is_missing_is_named(world: World, item):
     with pytest.raises(psycopg.errors.UndefinedTable, match="nowhere"):
         world.keep(ended(world.run(item)), result_table="nowhere")
+
+
+def test_what_was_reserved_for_a_call_that_was_never_answered_is_kept_as_an_estimate(world: World, item):
+    unknown = paid(tokens_in=1500, tokens_out=0, cost_usd=0.00045)
+    world.finish(item, "failed", reason="model_silent", estimated=True, **unknown)
+    world.finish(item, "failed", **paid(cost_usd=0.001))
+
+    attempts = world.one("select item_v1(%s) -> 'history'", item)
+    (day,) = world.one("select dashboard_v1('00000000-0000-0000-0000-000000000000', 10) -> 'costs'")
+    metrics = world.rows("select metric, value from metrics_v1() where metric like '%%_usd' order by metric")
+    assert [(one["tokens_in"], one["estimated"]) for one in attempts] == [(1500, True), (100, False)]
+    assert (float(day["cost_usd"]), float(day["estimated_usd"])) == (0.00145, 0.00045)
+    assert {row["metric"]: row["value"] for row in metrics} == {"cost_usd": 0.00145, "estimated_usd": 0.00045}
+    assert float(world.state(item)["cost_usd"]) == 0.00145
+
+
+def test_an_estimate_stays_one_when_the_counts_are_folded(world: World, item):
+    world.finish(item, "failed", **paid(cost_usd=0.00045), estimated=True)
+    world.pass_time(120)
+
+    world.rows("select fold_tallies_v1()")
+
+    assert float(world.one("select sum(estimated_usd) from attempt_tallies")) == 0.00045
