@@ -79,11 +79,10 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Raises Rejected("blocked_address"), DomainFailed("dns", "dns_down"), what `resolve` raises, ConnectError."""
-        if self._sample_site and is_sample(host):
+        if self._is_sample(host):
             name, _, sample_port = self._sample_site.rpartition(":")
             return await self._dial.connect_tcp(name, int(sample_port), timeout, local_address, socket_options)
-        check_host(host, port)
-        addresses = (await self._allowed(host))[:ADDRESSES_TRIED]
+        addresses = (await self._allowed(host, port))[:ADDRESSES_TRIED]
         share = None if timeout is None else timeout / len(addresses)
         for address in addresses[:-1]:
             try:
@@ -92,13 +91,22 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
                 continue
         return await self._dial.connect_tcp(addresses[-1], port, share, local_address, socket_options)
 
+    async def check(self, host: str, port: int) -> None:
+        """Return if this host would be dialled. Raises what connect_tcp raises before it dials."""
+        if not self._is_sample(host):
+            await self._allowed(host, port)
+
     async def sleep(self, seconds: float) -> None:
         await self._dial.sleep(seconds)
 
-    async def _allowed(self, host: str) -> Sequence[str]:
+    def _is_sample(self, host: str) -> bool:
+        return bool(self._sample_site) and is_sample(host)
+
+    async def _allowed(self, host: str, port: int) -> Sequence[str]:
         """The host's addresses, all of them checked. One bad address refuses the host: a name that mixes
         public and private is an attack or a mistake, and its good half is whichever its owner puts first.
         """
+        check_host(host, port)
         address = literal(host)
         addresses = [address] if address else await self._addresses(host)
         for address in addresses:

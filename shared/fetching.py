@@ -24,7 +24,7 @@ from shared.errors import Deferred, DomainFailed, Rejected
 from shared.pages import Page, Posted
 from shared.robots import Robots
 from shared.turns import Turns
-from shared.urls import host_of, parse, site_of
+from shared.urls import DEFAULT_PORTS, host_of, parse, site_of
 
 MAX_REDIRECTS = 5
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
@@ -59,6 +59,7 @@ class Fetcher:
         self._now = now
         self._lines = Turns(max_per_host)
         self._robots = Robots(user_agent, self._robots_txt, now) if obey_robots else None
+        self._backend: GuardedBackend | None = None
         self._client: httpx.AsyncClient | None = None
 
     async def fetch(  # noqa: PLR0913 - each bound has its name, and a default
@@ -108,6 +109,20 @@ class Fetcher:
                     return Posted(response.status_code, rest)
         except TimeoutError as error:
             raise DomainFailed("timeout", f"{host_of(parse(url))} took longer than {seconds:g} seconds.") from error
+
+    async def check(self, url: str, *, seconds: float = 5.0) -> None:
+        """Return if `fetch` would dial this address: for one that somebody else is to open for us.
+
+        Its redirects are not known here, nor what its name will mean to whoever opens it. Raises Rejected("bad_input",
+        "blocked_address"), Deferred("dns_busy"), DomainFailed("dns", "dns_down", "timeout").
+        """
+        address = parse(url)
+        host = host_of(address)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._guard().check(host, address.port or DEFAULT_PORTS[address.scheme])
+        except TimeoutError as error:
+            raise DomainFailed("timeout", f"{host} took longer than {seconds:g} seconds to be looked up.") from error
 
     async def aclose(self) -> None:
         """Close what is open. A later fetch opens anew."""
@@ -220,16 +235,20 @@ class Fetcher:
 
     def _opened(self) -> httpx.AsyncClient:
         if self._client is None:
-            dial = self._dial or httpcore.AnyIOBackend()
-            backend = GuardedBackend(self._resolve or SystemResolver(self._now), dial, self._sample_site)
             self._client = httpx.AsyncClient(
-                transport=GuardedTransport(backend),
+                transport=GuardedTransport(self._guard()),
                 timeout=TIMEOUT,
                 trust_env=False,
                 # Items share the client but never a cookie: what one site told us about one item stays there.
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             )
         return self._client
+
+    def _guard(self) -> GuardedBackend:
+        if self._backend is None:
+            dial = self._dial or httpcore.AnyIOBackend()
+            self._backend = GuardedBackend(self._resolve or SystemResolver(self._now), dial, self._sample_site)
+        return self._backend
 
     def _dialled(self, url: httpx.URL) -> httpx.URL:
         sample = self._sample_site and is_sample(host_of(url))
