@@ -25,6 +25,11 @@ class DatabaseClock:
             self._ahead.popleft()
         self._ahead.append((now, now - moment))
 
+    def lateness(self) -> list[float]:
+        """How much later than the quickest each of the recent answers came, in seconds."""
+        quickest = min((ahead for _, ahead in self._ahead), default=0.0)
+        return [ahead - quickest for _, ahead in self._ahead]
+
     def ours(self, moment: float) -> float:
         """That moment on our monotonic clock. Raises ValueError when the database was never heard."""
         return moment + min(ahead for _, ahead in self._ahead)

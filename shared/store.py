@@ -141,10 +141,21 @@ class Store:
         found: int = await self.call("backlog_count_v1", backlog_view=manifest.backlog, most=most)
         return found
 
-    async def claim(
-        self, requests: Sequence[ClaimRequest], manifest: Manifest, variant: str, *, ready: bool = False
+    async def claim(  # noqa: PLR0913 - each has its name
+        self,
+        requests: Sequence[ClaimRequest],
+        manifest: Manifest,
+        variant: str,
+        *,
+        ready: bool = False,
+        lead_seconds: float = 0.0,
+        patience_seconds: float | None = None,
     ) -> list[Claim]:
-        """One decision per request, in their order. See claim_v1. `ready`: the next thing is the metered call."""
+        """One decision per request, in their order. See claim_v1.
+
+        `ready`: the next thing is the metered call. No slot is nearer than `lead_seconds`, none that is given further
+        off than `patience_seconds`, by default the manifest's.
+        """
         rows = await self.call(
             "claim_v1",
             claims=[request.as_json() for request in requests],
@@ -153,10 +164,11 @@ class Store:
             variant=variant,
             reserve_tokens=manifest.reserve_tokens,
             lease_seconds=manifest.lease_seconds,
-            patience_seconds=manifest.patience(ready=ready),
+            patience_seconds=manifest.patience(ready=ready) if patience_seconds is None else patience_seconds,
             max_attempts=manifest.max_attempts,
             cache_seconds=manifest.cache_days * 86400,
             books=ready or not manifest.prepares,
+            lead_seconds=lead_seconds,
         )
         claims = {(row["item_id"], row["holder"]): Claim.of(row) for row in rows}
         return [claims[str(request.item_id), str(request.holder)] for request in requests]

@@ -11,8 +11,8 @@ from bench.limits.trial import Trial, trial
 from bench.limits.windows import count_in, most_in
 
 TWO: dict[str, dict[str, Any]] = {"ask": {}, "twin": {}}
-# How far a call may stray from its slot (docs/decisions/001): so late it may leave, and so long the way may take.
-GRACE_SECONDS, WAY_SECONDS = 0.1, 0.1
+# How far a call may stray from its slot (docs/decisions/014): so late it may leave, and so long the way may take.
+GRACE_SECONDS, WAY_SECONDS = 0.05, 0.14
 SETTLED_SECONDS = 5.0
 
 

@@ -64,7 +64,9 @@ create function public.claim_v1(
   patience_seconds double precision default 3,
   max_attempts integer default 5,
   cache_seconds double precision default 2592000,
-  books boolean default true
+  books boolean default true,
+  -- No slot is nearer than this: the answer that tells it has to arrive first.
+  lead_seconds double precision default 0
 )
 returns table (
   item_id uuid, holder uuid, decision text, reason text, wait double precision, attempt integer, input jsonb,
@@ -91,7 +93,7 @@ begin
   moment := public.moment();
 
   plan := public.claim_decide(claims, function_name, variant, max_attempts, cache_seconds, patience_seconds, moment);
-  plan := public.claim_pace(plan, quota_name, reserve_tokens, lease_seconds, patience_seconds, books, moment);
+  plan := public.claim_pace(plan, quota_name, reserve_tokens, lease_seconds, patience_seconds, books, lead_seconds, moment);
 
   update public.items i set
     state = case p.decision
@@ -271,12 +273,12 @@ $$;
 
 -- What the upstreams say: breakers of the quota and of each domain, the quota's rest, and its pace.
 --
--- Pace: calls of a quota leave one by one, 60 / requests_per_minute apart (tokens likewise), 2 % wider so that the clocks'
--- jitter never puts one too many into a window. What would have to wait longer than `patience_seconds` is sent back
+-- Pace: calls of a quota leave one by one, 60 / requests_per_minute apart (tokens likewise), 2 % wider so that no call that
+-- keeps to its slot as shared/slots.py says makes one too many in any 10 s. What would have to wait longer than `patience_seconds` is sent back
 -- and comes in single file (`tail`), not all at once.
 create function public.claim_pace(
   plan public.claim_plan[], quota_name text, reserve_tokens integer, lease_seconds double precision,
-  patience_seconds double precision, books boolean, moment timestamptz
+  patience_seconds double precision, books boolean, lead_seconds double precision, moment timestamptz
 ) returns public.claim_plan[]
 language plpgsql set search_path = '' as $$
 declare
@@ -318,7 +320,8 @@ begin
   tail_gap := case when books or valve.dispatches_per_minute is null then greatest(request_gap, token_gap)
     else least(60.0 / valve.dispatches_per_minute, greatest(request_gap, token_gap)) end;
   rest_base := greatest(0, public.seconds_between(moment, valve.rests_until));
-  request_base := greatest(rest_base, public.seconds_between(moment, valve.request_slot));
+  request_base := greatest(rest_base, public.seconds_between(moment, valve.request_slot),
+    case when books then least(lead_seconds, patience_seconds) else 0 end);
   token_base := case when valve.tokens_per_minute is null then rest_base
     else greatest(rest_base, public.seconds_between(moment, valve.token_slot)) end;
 

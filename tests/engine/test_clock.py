@@ -69,3 +69,16 @@ def test_until_something_is_heard_the_last_answer_counts_however_old_it_is():
     hands.at += 3600
 
     assert clock.ours(8600.0) == hands.at
+
+
+def test_it_tells_how_late_answers_come():
+    hands = Hands()
+    clock = DatabaseClock(hands)
+    clock.heard(5000.0)
+
+    hands.at += 20
+    clock.heard(5019.75)
+    hands.at += 20
+    clock.heard(5040.0)
+
+    assert clock.lateness() == [0.0, 0.25, 0.0]

@@ -129,6 +129,39 @@ def test_quotas_do_not_share_theirs(world: World):
     assert claim["wait"] == pytest.approx(0, abs=0.1)
 
 
+def test_a_slot_of_an_idle_quota_is_as_far_off_as_the_answer_that_tells_it_may_be_late(world: World):
+    world.quota("slow", requests_per_minute=60)
+
+    claims = paced(world, world.items(2, quota="slow"), "slow", lead_seconds=0.5)
+
+    assert [claim["wait"] for claim in claims] == pytest.approx([0.5, 1.52], abs=0.001)
+
+
+def test_a_busy_quota_loses_nothing_by_it(world: World):
+    world.quota("slow", requests_per_minute=60)
+    paced(world, world.items(2, quota="slow"), "slow")
+
+    (claim,) = paced(world, world.items(1, quota="slow"), "slow", lead_seconds=0.5)
+
+    assert claim["wait"] == pytest.approx(2.04, abs=0.5)
+
+
+def test_it_is_never_further_off_than_who_asks_would_wait(world: World):
+    world.quota("slow", requests_per_minute=60)
+
+    (claim,) = paced(world, world.items(1, quota="slow"), "slow", lead_seconds=1, patience_seconds=0.2)
+
+    assert (claim["decision"], claim["wait"]) == ("run", 0.2)
+
+
+def test_who_only_looks_is_not_put_off(world: World):
+    world.quota("slow", requests_per_minute=60)
+
+    (claim,) = paced(world, world.items(1, quota="slow"), "slow", lead_seconds=0.5, books=False)
+
+    assert (claim["decision"], claim["wait"]) == ("run", 0)
+
+
 def test_tokens_space_the_calls_where_they_are_the_tighter_limit(world: World):
     world.quota("slow", requests_per_minute=6000, tokens_per_minute=6000)
 
