@@ -19,7 +19,7 @@ PER_MINUTE = 600
 SECONDS = 900
 # Short times, so that what a dead process held is free again after a minute.
 Victims = dict[str, Callable[[Trial, random.Random], None]]
-MANIFEST = {"work_seconds": 10, "timeout_seconds": 30, "max_attempts": 6}
+MANIFEST = {"work_seconds": 15, "timeout_seconds": 30, "max_attempts": 6}
 
 
 async def kills() -> Findings:

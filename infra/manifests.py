@@ -24,14 +24,17 @@ TOPIC_NAME = re.compile(r"(?!goog)[A-Za-z][A-Za-z0-9_-]{2,199}")
 FUNCTION_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 MOST_PER_MINUTE = 30_000
 COUNTED = {
-    "schedule_limit", "reserve_tokens", "max_attempts", "concurrency", "min_instances", "max_instances",
-    "input_bytes", "input_depth", "input_elements", "max_per_host",
+    "schedule_limit", "reserve_tokens", "max_output_tokens", "max_attempts", "concurrency", "min_instances",
+    "max_instances", "input_bytes", "input_depth", "input_elements", "max_per_host",
 }  # fmt: skip
 # What may be less than 1 although its default is more.
 SMALLEST = {"cpu": 0.08, "cache_days": 0, "patience_seconds": 0, "ready_patience_seconds": 0, "work_seconds": 0.1}
 NULLABLE = {"url_field"}
 WORDS: dict[Any, str] = {str: "a word", list: "a list", dict: "a mapping", bool: "true or false"}
 LEASE_MARGIN_SECONDS = 30
+# What a metered call needs: Gemini refuses a deadline below 10 s, and its silence is noticed half a second before the
+# work's own end.
+CALL_SECONDS = 10.5
 DISPATCH_DEADLINE_SECONDS = (15, 1800)
 # More than that is a file, which an input names. A reader of JSON that goes 100 levels deep is easily found.
 MOST_INPUT = {"input_bytes": 100_000, "input_depth": 100, "input_elements": 10_000}
@@ -209,10 +212,21 @@ def time_problems(manifest: dict[str, Any]) -> Iterator[str]:
         yield f"timeout_seconds must be at most {ANSWERED_SECONDS}: then Cloud Run ends a request"
     if manifest["work_seconds"] >= timeout:
         yield "work_seconds must leave time for keeping: make it smaller than timeout_seconds"
+    if manifest["model"] and manifest["work_seconds"] < (least := least_work_seconds(manifest)):
+        yield (
+            f"work_seconds must be at least {least:g}: prepare_seconds, the longest wait for a slot, "
+            f"and {CALL_SECONDS} s for the call"
+        )
     if manifest["schedule"] and len(manifest["schedule"].split()) != 5:
         yield f"schedule {manifest['schedule']!r} has not the five fields of cron"
     if manifest["schedule"] and manifest["kind"] == "item" and not manifest["backlog"]:
         yield "backlog is missing: the schedule of an item function is a run over it"
+
+
+def least_work_seconds(manifest: dict[str, Any]) -> float:
+    """In which a call that waited as long as it may for its slot still has the time it needs."""
+    patience = manifest["ready_patience_seconds"] if manifest["prepares"] else manifest["patience_seconds"]
+    return float(manifest["prepare_seconds"] + patience + CALL_SECONDS)
 
 
 def instance_problems(manifest: dict[str, Any]) -> Iterator[str]:

@@ -25,6 +25,7 @@ class Manifest:
     url_field: str | None
     model: str | None
     reserve_tokens: int
+    max_output_tokens: int
     max_attempts: int
     prepares: bool
     patience_seconds: float

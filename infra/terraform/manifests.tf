@@ -62,6 +62,10 @@ locals {
           },
           { of = try(function.work_seconds >= function.timeout_seconds, true), is = "work_seconds must leave time for keeping: make it smaller than timeout_seconds" },
           {
+            of = function.model == null ? false : try(function.work_seconds < function.prepare_seconds + (function.prepares ? function.ready_patience_seconds : function.patience_seconds) + 10.5, true)
+            is = "work_seconds must be at least prepare_seconds, the longest wait for a slot, and 10.5 s for the call"
+          },
+          {
             of = length(setsubtract(function.callers, local.callers)) > 0
             is = "callers: '${join("', '", setsubtract(function.callers, local.callers))}' is not one of ${join(", ", local.callers)}"
           },

@@ -10,7 +10,15 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from local.gemini.problems import Problem, bad_request, internal, invalid_key, no_key, unknown_model
+from local.gemini.problems import (
+    Problem,
+    bad_request,
+    internal,
+    invalid_key,
+    no_key,
+    short_deadline,
+    unknown_model,
+)
 from local.gemini.replies import Reply
 from local.gemini.service import Dropped, Hung, Options, Service
 
@@ -64,6 +72,7 @@ class Server:
         with self.service.stats.running(name, method):
             try:
                 self.service.models.find(name, method, version)
+                _check_deadline(request, self.service.least_deadline)
                 response = await _METHODS[method](self, request, name)
             except Problem as problem:
                 response = await _refused(request, problem)
@@ -144,6 +153,13 @@ def _admitted(request: Request) -> str:
     if key.strip() in {"", REFUSED_KEY}:
         raise invalid_key()
     return version
+
+
+def _check_deadline(request: Request, least: float) -> None:
+    """Raises Problem (400) where the client gives less time than the API takes. Its header holds whole seconds."""
+    given = request.headers.get("x-server-timeout", "")
+    if given.isdecimal() and int(given) < least:
+        raise short_deadline(int(given), least)
 
 
 async def _json(request: Request) -> dict[str, Any]:

@@ -61,6 +61,10 @@ def bad_request(message: str, details: list[JSON] | None = None) -> Problem:
     return Problem(400, "INVALID_ARGUMENT", message, details or [])
 
 
+def short_deadline(seconds: float, least: float) -> Problem:
+    return bad_request(f"Manually set deadline {seconds:g}s is too short. Minimum allowed deadline is {least:g}s.")
+
+
 def no_key() -> Problem:
     return Problem(
         403,

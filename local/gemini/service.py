@@ -46,6 +46,7 @@ class Options:
     site: str | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
+    least_deadline: float = 10.0
     latency: float = 0.0
     jitter: float = 0.0
     lean: bool = False
@@ -57,6 +58,8 @@ class Options:
 class Service:
     def __init__(self, options: Options) -> None:
         self._options = options
+        # Seconds; a client that sets a shorter X-Server-Timeout is refused.
+        self.least_deadline = options.least_deadline
         self.models = Models(options.models)
         self.faults = Faults(options.clock)
         self.stats = Stats(options.clock, time.time)
@@ -158,7 +161,9 @@ class Service:
         except Exception:  # a client that went away is none
             self._lean.pop(key, None)
             raise
-        return Reply(call.model, text, usage, len(text) // 4)
+        longest = 4 * (call.max_output_tokens or len(text))
+        finish = "STOP" if len(text) <= longest else "MAX_TOKENS"
+        return Reply(call.model, text[:longest], usage, len(text[:longest]) // 4, finish)
 
     async def _first(self, call: Call) -> str:
         seen = await self._looked(call)

@@ -13,7 +13,7 @@ from shared.settings import Settings
 def function(queue: str) -> Manifest:
     return Manifest(
         name="article", kind="item", quota=queue, table="t", backlog=None, url_field="url", model=None,
-        reserve_tokens=0, max_attempts=3,
+        reserve_tokens=0, max_output_tokens=8192, max_attempts=3,
     prepares=False, patience_seconds=3, ready_patience_seconds=15,
     cache_days=1, work_seconds=30, timeout_seconds=60,
         lease_seconds=90, dispatch_deadline_seconds=75,

@@ -23,7 +23,7 @@ MANIFEST = {
 PROBES = {
     "probe": {"backlog": "probe_backlog"},
     "twin": {},
-    "hasty": {"work_seconds": 0.5},
+    "hasty": {"work_seconds": 0.5, "model": None},
     "narrow": {"quota": "narrow", "patience_seconds": 1},
     "narrow_twin": {"quota": "narrow", "patience_seconds": 1},
 }

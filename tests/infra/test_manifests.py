@@ -59,6 +59,12 @@ def test_a_function_is_its_defaults_and_what_differs(loaded):
         ({"timeout_seconds": 1800}, "timeout_seconds must stay 15 s below"),
         ({"timeout_seconds": -1}, "timeout_seconds must be"),
         ({"work_seconds": 180}, "work_seconds must leave time"),
+        ({"model": "m", "work_seconds": 13.4}, "work_seconds must be at least 13.5: prepare_seconds, the longest wait"),
+        (
+            {"model": "m", "prepares": True, "prepare_seconds": 40},
+            "work_seconds must be at least 65.5: prepare_seconds, the longest wait for a slot, and 10.5 s for the call",
+        ),
+        ({"max_output_tokens": 0}, "max_output_tokens must be a whole number of at least 1"),
         ({"topic": "mine"}, "topic is for kind push"),
         ({"kind": "push"}, "topic is missing"),
         ({"kind": "push", "topic": "mine-dead"}, "topic 'mine-dead': a name of 3 to 200"),
