@@ -9,6 +9,8 @@
     └── Failed(message)         try again: the attempt is kept with its error, answered 500
         ├── DomainFailed        ... and the web domain's breaker counts it
         ├── ModelFailed         ... and the quota's breaker counts it
+        │   └── ModelSilent     ... though it was asked: it may have to be paid for
+        ├── AnswerCut           the model's answer was cut off: the same question is asked once more at most
         └── StoreDown           the database did not answer: nothing can be kept, the queue tries again
             └── Unheard         ... though it was asked: it may have done what it was asked for
 
@@ -90,6 +92,19 @@ class DomainFailed(Failed):
 
 class ModelFailed(Failed):
     """The model did not answer as a healthy one does."""
+
+
+class ModelSilent(ModelFailed):
+    """The model was asked, and its answer did not come: it may have worked, and have to be paid for."""
+
+
+class AnswerCut(Failed):
+    """The model's answer was cut off at its longest length."""
+
+    def __init__(self, most_tokens: int) -> None:
+        super().__init__("answer_cut", f"The model's answer was cut off at max_output_tokens, {most_tokens}")
+        # What the next attempt should know.
+        self.memo = {"answer_cut": most_tokens}
 
 
 class StoreDown(Failed):

@@ -6,13 +6,16 @@ when it does not answer is renamed here, once:
     429                        Overloaded, for as long as it says; a spent daily quota until midnight Pacific
     key refused, no such model Overloaded: a wrong setting must rest the quota, not kill a million items
     402, billing is off        Overloaded likewise
+    400 about the deadline     Failed("deadline_too_short"): the next attempt has more time; no fault of the model
     400                        Rejected: this request can never work
-    5xx, 499, no answer        ModelFailed: try again, and the quota's breaker counts it
+    5xx, 499, no connection    ModelFailed: try again, and the quota's breaker counts it
+    no answer                  ModelSilent: likewise, and what was reserved counts as spent
     answer blocked             Rejected("unsafe")
-    answer cut off or no JSON  Failed: try again; it has cost what it cost
+    answer cut off             AnswerCut: tried once more; it has cost what it cost
+    answer no JSON             Failed: try again; it has cost what it cost
 """
 
-import json
+import asyncio
 import re
 import time
 from collections.abc import Callable
@@ -21,11 +24,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from shared import tls
-from shared.errors import Failed, ModelFailed, Outcome, Overloaded, Rejected
+from shared.departures import DEPARTURE, Departure, Leave, watch
+from shared.errors import Failed, ModelFailed, ModelSilent, Outcome, Overloaded, Rejected
 from shared.items import Spent
+from shared.model_answers import answer_text, counted, parse, url_was_read
 from shared.prices import cost_usd
 from shared.settings import Settings
 from shared.telemetry import log
@@ -42,11 +47,6 @@ MINUTE_REST_SECONDS = 30.0
 WRONG_SETTING_REST_SECONDS = 60.0
 # "Come back in 0 s" would be asked again and again, and no attempt is spent on it; a day at most is believed.
 SHORTEST_REST_SECONDS, LONGEST_REST_SECONDS = 1.0, 86_400.0
-BLOCKED = {
-    "SAFETY", "RECITATION", "PROHIBITED_CONTENT", "BLOCKLIST", "SPII", "LANGUAGE",
-    "IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION",
-}  # fmt: skip
-FENCED = re.compile(r"```(?:json)?\s*\n(.*?)\n\s*```", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,18 @@ class Image:
 
     data: bytes
     mime_type: str
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What one call may take: seconds, and tokens of its answer, thoughts included.
+
+    `reserved_tokens` were set aside for its question: so many count as spent where the true number stays unknown.
+    """
+
+    seconds: float
+    output_tokens: int
+    reserved_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -88,19 +100,33 @@ class Gemini:
         content: str,
         into: type[Value],
         *,
-        seconds: float,
+        bounds: Bounds,
         spend: Callable[[Spent], None],
+        leave: Leave,
         read_url: bool = False,
         image: Image | None = None,
     ) -> Answer[Value]:
-        """Ask once. `spend` is told what was paid for, also when the answer is of no use."""
+        """Ask once. `spend` is told what was paid for, also when the answer is of no use.
+
+        `leave` is awaited right before the request's bytes leave; what it raises calls the request off.
+        """
         started = time.monotonic()
-        response = await self._generate(model, instruction, content, into, seconds, read_url=read_url, image=image)
+        departure = Departure(leave)
+        DEPARTURE.set(departure)
+        try:
+            response = await self._generate(
+                model, instruction, content, into, bounds, departure, read_url=read_url, image=image
+            )
+        except (ModelSilent, asyncio.CancelledError):
+            if departure.sent:
+                spend(self._reserved(model, bounds.reserved_tokens))
+            raise
         spent = self._spent(model, response)
         spend(spent)
         was_read = url_was_read(response)
+        said = was_read or not read_url
         return Answer(
-            value=parse(answer_text(response), into) if was_read or not read_url else into.model_construct(),
+            value=parse(answer_text(response, bounds.output_tokens), into) if said else into.model_construct(),
             model=response.model_version or model,
             tokens_in=spent.tokens_in,
             tokens_out=spent.tokens_out,
@@ -115,19 +141,20 @@ class Gemini:
         instruction: str,
         content: str,
         into: type[BaseModel],
-        seconds: float,
+        bounds: Bounds,
+        departure: Departure,
         *,
         read_url: bool,
         image: Image | None,
     ) -> "GenerateContentResponse":
-        import httpx  # noqa: PLC0415 - the SDK brings its own copy too; either may raise
         from google.genai import errors, types  # noqa: PLC0415 - heavy: loaded at the first question
 
         config = types.GenerateContentConfig(
             system_instruction=instruction,
             response_mime_type="application/json",
             response_schema=into,
-            http_options=types.HttpOptions(timeout=int(seconds * 1000)),
+            max_output_tokens=bounds.output_tokens,
+            http_options=types.HttpOptions(timeout=int(bounds.seconds * 1000)),
             tools=[types.Tool(url_context=types.UrlContext())] if read_url else None,
         )
         try:
@@ -137,12 +164,11 @@ class Gemini:
             )
         except errors.APIError as error:
             raise self._renamed(error, model) from error
-        except (httpx.HTTPError, OSError, TimeoutError) as error:
-            raise ModelFailed("model_silent", f"{model} did not answer: {type(error).__name__}") from error
         except Exception as error:
-            if type(error).__module__.startswith("httpx2"):
-                raise ModelFailed("model_silent", f"{model} did not answer: {type(error).__name__}") from error
-            raise
+            if not is_of_the_network(error):
+                raise
+            kind = ModelSilent if departure.sent else ModelFailed
+            raise kind("model_silent", f"{model} did not answer: {type(error).__name__}") from error
         return response
 
     def warm_up(self) -> "Client":
@@ -158,7 +184,11 @@ class Gemini:
             self._client = Client(
                 api_key=key,
                 http_options=types.HttpOptions(
-                    base_url=self._settings.gemini_base_url, client_args=trust, async_client_args=trust
+                    base_url=self._settings.gemini_base_url,
+                    client_args=trust,
+                    async_client_args={**trust, "event_hooks": {"request": [watch]}},
+                    # Said outright: left out, the SDK sends a lost request again where aiohttp is installed.
+                    retry_options=types.HttpRetryOptions(attempts=1),
                 ),
             )
         return self._client
@@ -167,10 +197,17 @@ class Gemini:
         usage = response.usage_metadata
         tokens_in = counted(usage, "prompt_token_count", "tool_use_prompt_token_count")
         tokens_out = counted(usage, "candidates_token_count", "thoughts_token_count")
+        return Spent(1, tokens_in, tokens_out, self._price(model, tokens_in, tokens_out))
+
+    def _reserved(self, model: str, tokens_in: int) -> Spent:
+        """What a call is taken to have cost that left and was never answered."""
+        return Spent(1, tokens_in, 0, self._price(model, tokens_in, 0), estimated=True)
+
+    def _price(self, model: str, tokens_in: int, tokens_out: int) -> float:
         cost = cost_usd(model, tokens_in, tokens_out, self._now().date())
         if cost is None:
             log.warning("no_price", model=model, hint="add the model to shared/prices.toml")
-        return Spent(1, tokens_in, tokens_out, cost or 0.0)
+        return cost or 0.0
 
     def _renamed(self, error: "APIError", model: str) -> Outcome:
         # A gateway's words need not be of Google's shape.
@@ -187,12 +224,15 @@ class Gemini:
         # 499: cancelled by its own side, under load.
         if error.code >= 500 or error.code in {408, 499}:
             return ModelFailed("model_error", said)
+        if error.code == 400 and "deadline" in message.lower():
+            return Failed("deadline_too_short", f"{said} - raise work_seconds in the function's function.yaml")
         return Rejected("model_refused", said)
 
 
-def counted(usage: Any, *names: str) -> int:
-    """The sum of these counts of usage_metadata; one that is missing is 0."""
-    return sum(getattr(usage, name, None) or 0 for name in names)
+def is_of_the_network(error: Exception) -> bool:
+    """Raised by the transport: httpx, or the fork of it that the SDK takes where it is installed."""
+    of = type(error).__module__.partition(".")[0]
+    return of in {"httpx", "httpx2"} or isinstance(error, OSError)
 
 
 def overloaded(details: Any, said: str, now: datetime) -> Overloaded:
@@ -224,59 +264,3 @@ def seconds_to_midnight_pacific(now: datetime) -> float:
     here = now.astimezone(PACIFIC)
     tomorrow = (here + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     return (tomorrow.astimezone(UTC) - now.astimezone(UTC)).total_seconds()
-
-
-def answer_text(response: "GenerateContentResponse") -> str:
-    """The text of a complete answer; the reason first, for a blocked or cut answer has text too."""
-    feedback = response.prompt_feedback
-    if feedback and feedback.block_reason:
-        raise Rejected("unsafe", f"The model refused the prompt: {_name(feedback.block_reason)}")
-    candidate = next(iter(response.candidates or []), None)
-    if candidate is None:
-        raise Failed("no_answer", "The model answered without a candidate")
-    reason = _name(candidate.finish_reason)
-    if reason in BLOCKED:
-        raise Rejected("unsafe", f"The model stopped: {reason}")
-    if reason == "MAX_TOKENS":
-        raise Failed("answer_cut", "The model's answer was cut off at its longest length")
-    parts = (candidate.content.parts if candidate.content else None) or []
-    return "".join(part.text or "" for part in parts if not part.thought)
-
-
-def parse(text: str, into: type[Value]) -> Value:
-    """Strict JSON, else the one fenced block; never a repair, for a repaired answer may say something else."""
-    for candidate in (text, *FENCED.findall(text)[-1:]):
-        try:
-            said = cleaned(json.loads(candidate))
-        except (ValueError, RecursionError):  # no JSON; or numbers, or nesting, without end
-            continue
-        try:
-            return into.model_validate(said)
-        except ValidationError as error:
-            fields = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors()[:3])
-            raise Failed("answer_misfit", f"The model's answer does not fit {into.__name__}: {fields}") from error
-    raise Failed("answer_no_json", f"The model's answer is not JSON: {text[:80]!r}")
-
-
-def cleaned(value: Any) -> Any:
-    """The same JSON with texts as Postgres takes them: no NUL, no half of a surrogate pair, which models may write."""
-    match value:
-        case str():
-            return value.replace("\0", "").encode("utf-8", "ignore").decode()
-        case list():
-            return [cleaned(one) for one in value]
-        case dict():
-            return {cleaned(key): cleaned(one) for key, one in value.items()}
-    return value
-
-
-def url_was_read(response: "GenerateContentResponse") -> bool:
-    """Did the url_context tool reach every page it tried, and at least one?"""
-    candidate = next(iter(response.candidates or []), None)
-    metadata = candidate.url_context_metadata if candidate else None
-    statuses = [_name(one.url_retrieval_status) for one in (metadata.url_metadata if metadata else None) or []]
-    return bool(statuses) and all(status == "URL_RETRIEVAL_STATUS_SUCCESS" for status in statuses)
-
-
-def _name(enum: Any) -> str:
-    return str(getattr(enum, "value", enum) or "")

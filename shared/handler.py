@@ -21,7 +21,7 @@ from starlette.responses import PlainTextResponse, Response
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
 from shared.breakers import health
-from shared.errors import Deferred, Failed, Outcome, Overloaded, Rejected, StoreDown, Unchanged, Unheard
+from shared.errors import AnswerCut, Deferred, Failed, Outcome, Overloaded, Rejected, StoreDown, Unchanged, Unheard
 from shared.identity import Unauthorized
 from shared.items import Claim, ClaimRequest, Ended, Kept
 from shared.loading import load_beside
@@ -237,6 +237,8 @@ def ending(  # noqa: PLR0913
             return replace(ended, rest_seconds=rest, memo=error.memo)
         case Overloaded():
             return replace(ended, rest_seconds=error.seconds)
+        case AnswerCut():
+            return replace(ended, memo=error.memo)
     return ended
 
 

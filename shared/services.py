@@ -5,43 +5,30 @@ imports, then forks. Services is one attempt's view of it: it waits for the atte
 checks the deadline, and notes which upstreams answered.
 """
 
-import asyncio
 import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn, TypeVar
+from datetime import UTC, datetime
+from typing import Any, NoReturn
 from uuid import UUID
-
-from pydantic import BaseModel
 
 from shared.batching import GroupCommit, commit_apart
 from shared.clock import DatabaseClock
-from shared.errors import Deferred, Failed, Overloaded, Unchanged
+from shared.errors import Deferred, Unchanged
 from shared.fetching import Fetcher
-from shared.gemini import Answer, Gemini, Image
+from shared.gemini import Gemini
 from shared.identity import Callers
 from shared.items import Claim, ClaimRequest, Ended, Kept, Spent
-from shared.loading import load
 from shared.manifest import Manifest
 from shared.pages import Page, Posted
+from shared.questions import Questions
 from shared.queue import Queue
 from shared.settings import Settings
+from shared.slots import lead
 from shared.stopping import Stopping
 from shared.store import RowRefused, Store
 from shared.tracing import span
-
-Value = TypeVar("Value", bound=BaseModel)
-
-# How late a metered call may leave after its slot. Later, and it would crowd somebody else's: claim another one.
-SLOT_GRACE_SECONDS = 0.1
-# So often another slot is claimed before the item is sent back.
-MOST_SLOTS = 3
-# No metered call is begun with less than this left: its answer could not be kept.
-LEAST_SECONDS = 5.0
-# A model that stays silent is to be known as such, a little before the work's own time is up.
-SILENCE_SECONDS = 0.5
 
 
 class Engine:
@@ -73,10 +60,20 @@ class Engine:
         self.keeps: GroupCommit[Ended, tuple[Ended, Kept]] = GroupCommit(self._keep)
 
     async def _claim(self, requests: Sequence[ClaimRequest]) -> Sequence[Claim]:
-        return self._heard(await self.store.claim(requests, self.manifest, self.variant))
+        seconds = lead(self.clock.lateness())
+        return self._heard(await self.store.claim(requests, self.manifest, self.variant, lead_seconds=seconds))
 
     async def _book(self, requests: Sequence[ClaimRequest]) -> Sequence[Claim]:
-        return self._heard(await self.store.claim(requests, self.manifest, self.variant, ready=True))
+        return await self.book_within(requests, self.manifest.patience(ready=True))
+
+    async def book_within(self, requests: Sequence[ClaimRequest], patience_seconds: float) -> Sequence[Claim]:
+        """Slots for work that is ready, none further off than this."""
+        seconds = lead(self.clock.lateness(), max(request.missed for request in requests))
+        claims = await self.store.claim(
+            requests, self.manifest, self.variant,
+            ready=True, lead_seconds=seconds, patience_seconds=patience_seconds,
+        )  # fmt: skip
+        return self._heard(claims)
 
     def _heard(self, claims: Sequence[Claim]) -> Sequence[Claim]:
         said = claims[0]
@@ -149,6 +146,13 @@ class Services:
         self.validators |= {"etag": page.etag, "last_modified": page.last_modified}
         return page
 
+    async def check_address(self, url: str) -> None:
+        """Return if `fetch` would dial this address. For one that somebody else is to open for us.
+
+        Raises what Fetcher.check raises.
+        """
+        await self._engine.fetcher.check(url)
+
     async def check_robots(self, url: str) -> None:
         """For a page that the model reads by itself: robots.txt is obeyed as by `fetch`, and the same is raised."""
         with span("robots", "client", server__address=self.claim.domain):
@@ -191,93 +195,11 @@ class Services:
         """End this dispatch and have another one at once, which finds `memo`. No attempt is spent."""
         raise Deferred(datetime.now(UTC), "next_step", memo=memo)
 
-    def seconds_left(self) -> float:
-        return self._deadline - time.monotonic()
+    def seconds_left(self, at: float | None = None) -> float:
+        """Before the work has to end: now, or at a time of our monotonic clock."""
+        return self._deadline - (time.monotonic() if at is None else at)
 
     def spend(self, spent: Spent) -> None:
         self.spent += spent
-        self.asked = True
-
-
-class Questions:
-    """The metered call of one attempt: at most one, in its slot."""
-
-    def __init__(self, services: Services, engine: Engine) -> None:
-        self._services = services
-        self._engine = engine
-        # Work that prepares something first books its slot when it is ready.
-        self._slot = 0.0 if engine.manifest.prepares else self._booked(services.claim)
-        self._used = False
-
-    async def ask(
-        self,
-        instruction: str,
-        content: str,
-        *,
-        into: type[Value],
-        read_url: bool = False,
-        image: Image | None = None,
-    ) -> Answer[Value]:
-        """Ask the function's model once; the answer as `into`. Raises what Gemini.ask raises, and Deferred."""
-        if self._used:
-            raise Failed("second_call", "One dispatch makes at most one metered call: chain a second task instead")
-        await self.get_ready()
-        await self._wait_for_slot()
-        seconds = self._services.seconds_left()
-        if seconds < LEAST_SECONDS:
-            raise Failed("out_of_time", f"{seconds:.0f} s left before the deadline are too few for a metered call")
-        self._used = True
-        try:
-            with span(
-                "ask", "client", gen_ai__operation__name="generate_content", gen_ai__request__model=self._engine.model
-            ) as asking:
-                answer = await self._engine.gemini.ask(
-                    self._engine.model, instruction, content, into,
-                    seconds=seconds - SILENCE_SECONDS, spend=self._services.spend, read_url=read_url, image=image,
-                )  # fmt: skip
-                asking.set(
-                    gen_ai__response__model=answer.model,
-                    gen_ai__usage__input_tokens=answer.tokens_in,
-                    gen_ai__usage__output_tokens=answer.tokens_out,
-                    cost_usd=answer.cost_usd,
-                )
-                return answer
-        except Overloaded as error:
-            self._engine.rests(time.monotonic() + error.seconds)
-            raise
-
-    async def get_ready(self) -> None:
-        """Return once the client is made. In a new process that takes longer than a slot lasts: book after it."""
-        await load("google.genai")
-        self._engine.gemini.warm_up()
-
-    async def _wait_for_slot(self) -> None:
-        for _ in range(MOST_SLOTS):
-            await asyncio.sleep(max(0.0, self._slot - time.monotonic()))
-            if self._slot_holds():
-                return
-            await self.book()
-        raise Deferred(datetime.now(UTC), "slot_missed", f"{MOST_SLOTS} slots went by before the call could leave")
-
-    def _slot_holds(self) -> bool:
-        """Looked at after the sleep: a process that was busy wakes all its sleepers late, and at once."""
-        now = time.monotonic()
-        return now <= self._slot + SLOT_GRACE_SECONDS and now >= self._engine.rests_until - SLOT_GRACE_SECONDS
-
-    async def book(self, content: str | None = None) -> Claim:
-        """Claim again, under the same holder, for a slot: the work is ready, or the last slot went by.
-
-        With `content`, the answer may be "known" instead: an earlier result was made from the same. Raises Deferred.
-        """
-        claim = self._services.claim
-        booked = await self._engine.slots.submit(ClaimRequest(claim.item_id, claim.holder, content))
-        if booked.decision not in {"run", "known"}:
-            until = datetime.now(UTC) + timedelta(seconds=booked.wait)
-            raise Deferred(until, booked.reason or booked.decision)
-        if booked.decision == "run":
-            self._slot = self._booked(booked)
-        return booked
-
-    def _booked(self, claim: Claim) -> float:
-        self._services.reserved += self._engine.manifest.reserve_tokens
-        return self._engine.clock.ours(claim.moment + claim.wait)
+        # Who did not answer has shown nothing of being well.
+        self.asked = self.asked or not spent.estimated

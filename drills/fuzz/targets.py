@@ -27,8 +27,9 @@ from functions.poster.title import title_of, with_title
 from functions.poster.vision import Vision, elements_of
 from functions.poster.zones import zones_of
 from shared.errors import Failed, Outcome, Rejected
-from shared.gemini import answer_text, overloaded, parse, url_was_read
+from shared.gemini import overloaded
 from shared.handler import Task, read_task, storable
+from shared.model_answers import answer_text, parse, url_was_read
 from shared.pages import Page
 from shared.urls import MAX_CHARACTERS, domain, fetchable, normalise
 
@@ -179,7 +180,7 @@ def gemini(data: bytes) -> None:
         return
     url_was_read(response)
     try:
-        assert isinstance(answer_text(response), str)
+        assert isinstance(answer_text(response, 8192), str)
     except Outcome:
         return
 

@@ -29,7 +29,11 @@ async def handle(item: ArticleItem, services: Services) -> ArticleRow:
 
 
 async def read_by_model(item: ArticleItem, services: Services) -> ArticleRow:
-    """Gemini opens the URL itself. Where it could not, the next dispatch fetches the page: one paid call each."""
+    """Gemini opens the URL itself. Where it could not, the next dispatch fetches the page: one paid call each.
+
+    What we would not dial, or are asked not to read, is carried to nobody else either.
+    """
+    await services.check_address(item.url)
     await services.check_robots(item.url)
     answer = await services.gemini.ask(*url_question(item.url), into=Summary, read_url=True)
     if not answer.read_url:

@@ -1,20 +1,25 @@
 """The model's ways not to answer, through the real SDK against the offline server."""
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import BaseModel
 
-from shared import services
-from shared.errors import Failed, ModelFailed, Outcome, Overloaded, Rejected
-from shared.gemini import Gemini, overloaded, parse, seconds_to_midnight_pacific
+from shared import questions
+from shared.errors import AnswerCut, Failed, ModelFailed, ModelSilent, Outcome, Overloaded, Rejected
+from shared.gemini import Bounds, Gemini, overloaded, seconds_to_midnight_pacific
 from shared.items import Spent
+from shared.model_answers import parse
 from shared.prices import cost_usd, prices
+from shared.questions import SlotMissed
 from tests.engine.here import settings_of
+from tests.engine.running import free_port
 
 TEXT = "A new bridge was opened in the harbour of Orsmouth. Hundreds of people came to see the first ferry pass."
 MODEL = "gemini-3.5-flash-lite"
+RESERVED = 1000
 
 
 class Said(BaseModel):
@@ -22,14 +27,19 @@ class Said(BaseModel):
     summary: str
 
 
+async def at_once():
+    """The call leaves as soon as it is ready."""
+
+
 @pytest.fixture
 def ask(environment, gemini):
     """Ask once; `spent` is what the caller was told that it paid."""
     spent = []
 
-    async def ask(model=MODEL, *, seconds=20.0, now=None, **differs):
+    async def ask(model=MODEL, *, seconds=20.0, output_tokens=8192, leave=at_once, now=None, **differs):
         client = Gemini(settings_of(environment, **differs), *([now] if now else []))
-        return await client.ask(model, "Summarise this.", TEXT, Said, seconds=seconds, spend=spent.append)
+        bounds = Bounds(seconds, output_tokens, RESERVED)
+        return await client.ask(model, "Summarise this.", TEXT, Said, bounds=bounds, spend=spent.append, leave=leave)
 
     ask.spent = spent
     return ask
@@ -70,21 +80,22 @@ FAULTS = {
     "499": (ModelFailed, "model_error"),
     "500": (ModelFailed, "model_error"),
     "503": (ModelFailed, "model_error"),
-    "drop": (ModelFailed, "model_silent"),
-    "hang": (ModelFailed, "model_silent"),
-    "truncated": (Failed, "answer_cut"),
+    "drop": (ModelSilent, "model_silent"),
+    "hang": (ModelSilent, "model_silent"),
+    "truncated": (AnswerCut, "answer_cut"),
     "unsafe": (Rejected, "unsafe"),
     "recitation": (Rejected, "unsafe"),
     "blocked_prompt": (Rejected, "unsafe"),
     "garbage": (Failed, "answer_no_json"),
     "empty": (Failed, "answer_no_json"),
 }
-PAID = {"truncated", "unsafe", "recitation", "blocked_prompt", "garbage", "empty"}
+PAID = {"drop", "hang", "truncated", "unsafe", "recitation", "blocked_prompt", "garbage", "empty"}
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_each_way_not_to_answer_has_its_consequence(ask, gemini, fault):
+async def test_each_way_not_to_answer_has_its_consequence(ask, gemini, fault, monkeypatch):
     kind, reason = FAULTS[fault]
+    monkeypatch.setattr(gemini, "least_deadline", 0)
     gemini.faults.add({"fault": fault})
 
     with pytest.raises(Outcome) as raised:
@@ -95,6 +106,88 @@ async def test_each_way_not_to_answer_has_its_consequence(ask, gemini, fault):
     assert gemini.stats.report()["requests"] == 1, "the SDK must not try again by itself"
     assert [one.model_calls for one in ask.spent] == [1] * (fault in PAID)
     assert all(one.tokens_in > 0 for one in ask.spent)
+
+
+@pytest.mark.parametrize("fault", ["drop", "hang"])
+async def test_a_call_that_was_never_answered_is_taken_to_cost_what_was_reserved(ask, gemini, fault, monkeypatch):
+    monkeypatch.setattr(gemini, "least_deadline", 0)
+    gemini.faults.add({"fault": fault})
+
+    with pytest.raises(ModelSilent):
+        await ask(seconds=0.5)
+
+    price = cost_usd(MODEL, RESERVED, 0, datetime.now(UTC).date())
+    assert ask.spent == [Spent(1, RESERVED, 0, price, estimated=True)]
+
+
+async def test_a_call_that_was_given_up_on_its_way_is_taken_to_cost_that_too(ask, gemini):
+    gemini.faults.add({"fault": "hang"})
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await ask()
+
+    assert [(one.tokens_in, one.estimated) for one in ask.spent] == [(RESERVED, True)]
+
+
+async def test_where_nobody_was_reached_nothing_is_spent(ask):
+    with pytest.raises(ModelFailed) as raised:
+        await ask(gemini_base_url=f"http://127.0.0.1:{free_port()}")
+
+    assert (type(raised.value), raised.value.reason) == (ModelFailed, "model_silent")
+    assert ask.spent == []
+
+
+async def test_a_call_that_may_not_leave_any_more_sends_nothing(ask, gemini):
+    async def too_late():
+        raise SlotMissed
+
+    with pytest.raises(SlotMissed):
+        await ask(leave=too_late)
+
+    assert gemini.stats.report()["requests"] == 0
+    assert ask.spent == []
+
+
+async def test_its_bytes_wait_until_they_may_leave(ask, gemini):
+    may_go, ready = asyncio.Event(), asyncio.Event()
+
+    async def leave():
+        ready.set()
+        await may_go.wait()
+
+    answer = asyncio.create_task(ask(leave=leave))
+    await ready.wait()
+    requests_before = gemini.stats.report()["requests"]
+    may_go.set()
+
+    assert (await answer).value.summary
+    assert requests_before == 0
+    assert gemini.stats.report()["requests"] == 1
+
+
+async def test_a_deadline_that_is_too_short_for_the_model_is_no_final_word(ask):
+    with pytest.raises(Failed) as raised:
+        await ask(seconds=5)
+
+    assert (type(raised.value), raised.value.reason) == (Failed, "deadline_too_short")
+    assert "Manually set deadline 5s is too short. Minimum allowed deadline is 10s" in raised.value.detail
+    assert ask.spent == []
+
+
+async def test_an_answer_is_cut_at_its_longest_length(ask):
+    with pytest.raises(AnswerCut) as raised:
+        await ask(output_tokens=5)
+
+    assert raised.value.memo == {"answer_cut": 5}
+    assert [one.tokens_out for one in ask.spent] == [5]
+
+
+def test_the_sdk_is_told_to_send_nothing_again(environment):
+    """Left out, it does where aiohttp is installed."""
+    client = Gemini(settings_of(environment)).warm_up()
+
+    assert client._api_client._http_options.retry_options.attempts == 1
 
 
 async def test_a_fenced_answer_is_an_answer(ask, gemini):
@@ -230,8 +323,11 @@ def test_a_model_that_fails_is_counted_against_its_quota(deployed, enlist, item_
     assert breaker == {"name": "quota:probe", "state": "closed", "failures": 1}
 
 
-async def test_a_model_that_never_answers_is_counted_too(here, enlist, item_of, gemini, database, monkeypatch):
-    monkeypatch.setattr(services, "LEAST_SECONDS", 0.1)
+async def test_a_model_that_never_answers_is_counted_too(
+    here, enlist, item_of, attempts_of, gemini, database, monkeypatch
+):
+    monkeypatch.setattr(questions, "LEAST_SECONDS", 0.1)
+    monkeypatch.setattr(gemini, "least_deadline", 0)
     gemini.faults.add({"fault": "hang"})
     item = enlist(do="ask")
 
@@ -239,6 +335,9 @@ async def test_a_model_that_never_answers_is_counted_too(here, enlist, item_of, 
 
     assert (answer.status_code, item_of(item).reason) == (500, "model_silent")
     assert database.execute("select failures from breakers").fetchone()["failures"] == 1
+    (attempt,) = attempts_of(item)
+    assert (attempt.model_calls, attempt.tokens_in, attempt.estimated) == (1, 100, True)
+    assert item_of(item).cost_usd == attempt.cost_usd > 0
 
 
 def test_what_came_of_no_use_is_paid_for_all_the_same(deployed, enlist, item_of, attempts_of, gemini):
@@ -257,10 +356,52 @@ def test_what_came_of_no_use_is_paid_for_all_the_same(deployed, enlist, item_of,
 async def test_no_question_is_asked_when_its_answer_would_come_too_late(here, enlist, item_of, gemini):
     item = enlist(do="ask")
 
-    answer = await here(work_seconds=4).deliver(item)
+    answer = await here(work_seconds=10.4).deliver(item)
 
     assert (answer.status_code, item_of(item).reason) == (500, "out_of_time")
     assert gemini.stats.report()["requests"] == 0
+
+
+async def test_work_that_has_too_little_time_left_books_no_slot(here, enlist, item_of, door, database):
+    item = enlist(do="ask")
+
+    await here(work_seconds=10.4, prepares=True).deliver(item)
+
+    assert item_of(item).reason == "out_of_time"
+    assert door.calls["claim_v1"] == 1, "the one that lets it in"
+    assert database.execute("select request_slot = '-infinity' as idle from quotas where name = 'probe'").fetchone()[
+        "idle"
+    ]
+
+
+async def test_work_in_a_hurry_takes_no_slot_that_comes_too_late_for_it(here, enlist, item_of, database, gemini):
+    database.execute("update quotas set request_slot = now() + interval '8 seconds' where name = 'probe'")
+    item = enlist(do="ask")
+
+    answer = await here(work_seconds=14, prepares=True, ready_patience_seconds=18).deliver(item)
+
+    assert (answer.text, item_of(item).reason) == ("deferred", "quota_full")
+    assert gemini.stats.report()["requests"] == 0
+
+
+async def test_an_answer_that_was_cut_twice_is_paid_for_no_third_time(here, enlist, item_of, attempts_of, gemini):
+    item, narrow = enlist(do="ask", text=TEXT), here(max_output_tokens=5)
+
+    answers = [(await narrow.deliver(item)).text for _ in range(2)]
+
+    assert answers == ["failed", "dead"]
+    assert (item_of(item).state, item_of(item).reason) == ("dead", "answer_cut")
+    assert "max_output_tokens, 5, again: raise it in functions/probe/function.yaml" in item_of(item).error
+    assert [one.tokens_out for one in attempts_of(item)] == [5, 5]
+
+
+async def test_an_answer_that_was_cut_is_whole_where_more_is_allowed_since(here, enlist, item_of):
+    item = enlist(do="ask", text=TEXT)
+    await here(max_output_tokens=5).deliver(item)
+
+    answer = await here(max_output_tokens=500).deliver(item)
+
+    assert (answer.text, item_of(item).state) == ("done", "done")
 
 
 ARTICLE = {"function": "article", "quota": "gemini-text"}
@@ -275,6 +416,19 @@ def test_the_model_may_read_an_article_by_itself(deployed, enlist, item_of, data
     assert answer.text == "done"
     assert (row["item_id"], row["read_by"]) == (item, "url_context")
     assert "bridge" in row["summary"].lower()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://10.0.0.5/economy/harbour-bridge", "http://localhost/", "http://93.184.215.14:22/economy/harbour-bridge"],
+)
+def test_the_model_is_given_no_address_that_a_fetch_would_not_dial(deployed, enlist, item_of, gemini, url):
+    item = enlist(**ARTICLE, url=url, url_context=True)
+
+    answer = deployed("article").deliver(item)
+
+    assert (answer.text, item_of(item).reason) == ("dead", "blocked_address")
+    assert gemini.stats.report()["requests"] == 0
 
 
 def test_where_the_model_could_not_read_it_the_next_dispatch_fetches_it(

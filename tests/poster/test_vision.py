@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from functions.poster.vision import MOST_ELEMENTS, Vision, elements_of
 from shared.errors import Failed
-from shared.gemini import parse
+from shared.model_answers import parse
 
 
 def said(*elements, **first):
