@@ -49,7 +49,11 @@ def tables_of(out: Console, told: Row) -> None:
     if letters := told["dead_letters"]["reasons"]:
         rows = [(one["reason"], one["function"], one["items"]) for one in letters]
         show.table(out, ("dead letters", "function", "items"), rows)
-    show.table(out, ("day", "cost", "of it estimated", "tokens", "calls"), [day_row(day) for day in told["costs"] if day["model_calls"]])
+    show.table(
+        out,
+        ("day", "cost", "of it estimated", "tokens", "calls"),
+        [day_row(day) for day in told["costs"] if day["model_calls"]],
+    )
     show.batch_rows(out, told["batches"])
 
 

@@ -25,7 +25,7 @@ Value = TypeVar("Value", bound=BaseModel)
 # So often a slot is taken before the item is sent back.
 MOST_SLOTS = 5
 # A request is made ready so long before its slot, and its bytes wait for it: the SDK's work, and a TLS handshake.
-READY_SECONDS = 0.1
+READY_SECONDS = 0.25
 # A model that stays silent is to be known as such, a little before the work's own time is up.
 SILENCE_SECONDS = 0.5
 # No metered call leaves with less than this left: Gemini refuses a deadline of less than 10 s.

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 # How much wider than the limit asks slots are apart; claim_pace has the same number.
 WIDENED = 1.02
 # So late a call's first byte may leave. Later, and it would crowd a neighbour's: the call takes another slot.
-GRACE_SECONDS = 0.05
+GRACE_SECONDS = 0.08
 # Allowed for how far an instance's idea of the database's clock may be from another's, ...
-CLOCK_SECONDS = 0.05
+CLOCK_SECONDS = 0.03
 # ... and for how much longer one call is under way than another: the event loop's last turn, the kernel, the network.
-WAY_SECONDS = 0.09
+WAY_SECONDS = 0.08
 SPREAD_SECONDS = GRACE_SECONDS + CLOCK_SECONDS + WAY_SECONDS
 
 # The slot of an idle quota is this far off at least while too few answers came to know how late they may be.
