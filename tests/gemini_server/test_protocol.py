@@ -70,6 +70,23 @@ def test_a_request_the_protocol_does_not_know_is_an_invalid_argument(server, bod
     assert answer.json()["error"]["status"] == "INVALID_ARGUMENT"
 
 
+@pytest.mark.parametrize("milliseconds", [5000, 9000])
+def test_a_deadline_below_ten_seconds_is_refused_in_the_words_of_the_api(client, milliseconds):
+    with pytest.raises(errors.ClientError) as refusal:
+        client.models.generate_content(
+            model=MODEL, contents="x", config={"http_options": {"timeout": milliseconds}}
+        )  # fmt: skip
+
+    seconds = milliseconds // 1000
+    words = f"Manually set deadline {seconds}s is too short. Minimum allowed deadline is 10s."
+    assert (refusal.value.code, refusal.value.status) == (400, "INVALID_ARGUMENT")
+    assert refusal.value.message == words
+
+
+def test_a_deadline_of_ten_seconds_is_taken(client):
+    assert client.models.generate_content(model=MODEL, contents="x", config={"http_options": {"timeout": 10_000}}).text
+
+
 def test_what_is_no_json_is_an_invalid_argument(server):
     url = f"{server}/v1/models/{MODEL}:generateContent"
 

@@ -103,6 +103,16 @@ def test_a_lean_server_repeats_the_first_answer_to_a_schema(serving):
     assert "Harbour bridge closes" in first.text
 
 
+def test_a_lean_server_cuts_an_answer_too(serving):
+    config = {"response_mime_type": "application/json", "max_output_tokens": 7}
+
+    with serving(lean=True) as url:
+        cut = sdk(url).models.generate_content(model=MODEL, contents=HARBOUR, config=config)
+
+    assert cut.candidates[0].finish_reason == "MAX_TOKENS"
+    assert cut.usage_metadata.candidates_token_count == 7
+
+
 def test_answers_and_slow_faults_take_the_time_they_are_told(serving):
     slept = []
 

@@ -16,6 +16,7 @@ const KIND = {
     title: day(one.day),
     lines: [
       { name: "cost", value: money(one.cost_usd), color: "cost" },
+      ...(one.estimated_usd ? [{ name: "of it estimated", value: money(one.estimated_usd) }] : []),
       { name: "model calls", value: count(one.model_calls) },
       { name: "tokens in", value: compact(one.tokens_in) },
       { name: "tokens out", value: compact(one.tokens_out) },

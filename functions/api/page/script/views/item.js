@@ -94,7 +94,8 @@ function factsOf(item, openBatch) {
 
 function attempts(history) {
   return table(["#", "Outcome", "Took", "Cost", "Ended", "What happened"], history.map((one) => [
-    String(one.attempt), badge(one.outcome), one.seconds === null ? "–" : duration(one.seconds), money(one.cost_usd),
+    String(one.attempt), badge(one.outcome), one.seconds === null ? "–" : duration(one.seconds),
+    money(one.cost_usd) + (one.estimated ? " (estimated)" : ""),
     h("time", { datetime: one.ended_at, title: moment(one.ended_at) }, timeOfDay(one.ended_at)), [one.reason && words(one.reason), one.error].filter(Boolean).join(": "),
   ]));
 }
