@@ -107,7 +107,8 @@ def test_a_lean_server_cuts_an_answer_too(serving):
     config = {"response_mime_type": "application/json", "max_output_tokens": 7}
 
     with serving(lean=True) as url:
-        cut = sdk(url).models.generate_content(model=MODEL, contents=HARBOUR, config=config)
+        client = sdk(url)
+        cut = client.models.generate_content(model=MODEL, contents=HARBOUR, config=config)
 
     assert cut.candidates[0].finish_reason == "MAX_TOKENS"
     assert cut.usage_metadata.candidates_token_count == 7
