@@ -380,6 +380,7 @@ def test_manifests_that_cannot_be_deployed_are_refused_with_file_and_key(changed
         "crowded": {"quota": "fast", "table": "rows", "cpu": 0.5},
         "late": {"quota": "fast", "table": "rows", "timeout_seconds": 1790},
         "open": {"quota": "fast", "table": "rows", "callers": ["everybody"]},
+        "hasty": {"quota": "fast", "table": "rows", "model": "m", "prepares": True, "work_seconds": 20},
     }
     for name, manifest in wrong.items():
         changed.project.add(name, manifest, ROOT / "functions" / "article" / "main.py")
@@ -392,6 +393,7 @@ def test_manifests_that_cannot_be_deployed_are_refused_with_file_and_key(changed
         "functions/lost/function.yaml: quota 'slow' is not in functions/quotas.yaml",
         "functions/crowded/function.yaml: concurrency above 1 needs cpu: 1 or more",
         "functions/late/function.yaml: timeout_seconds must be at most 1785",
+        "functions/hasty/function.yaml: work_seconds must be at least prepare_seconds, the longest wait for a slot",
         "functions/open/function.yaml: callers: 'everybody' is not one of tasks, pubsub, public",
         "functions/quotas.yaml: fast: unknown key 'burst'",
         "build/keyed.zip is missing: run `make bundle`",
