@@ -21,8 +21,8 @@ SPREAD_SECONDS = GRACE_SECONDS + CLOCK_SECONDS + WAY_SECONDS
 FIRST_LEAD_SECONDS, ENOUGH_ANSWERS = 0.5, 10
 # Nobody's slot is put off further, for the quota is idle meanwhile.
 LONGEST_LEAD_SECONDS = 1.0
-# Above the latest of the recent answers: the next one may be later still, and the work needs a moment with it.
-LEAD_FACTOR, LEAD_MARGIN_SECONDS = 1.25, 0.02
+# Above the latest of the recent answers: the work needs a moment with it. One that is later still has the grace.
+LEAD_MARGIN_SECONDS = 0.02
 
 
 def most_in_window(seconds: float, per_minute: float, spread: float = SPREAD_SECONDS) -> int:
@@ -37,7 +37,7 @@ def lead(lateness: Sequence[float], missed: int = 0) -> float:
     `lateness`: how much later than the quickest each recent answer of the database came, in seconds. Every slot that
     was `missed` by the same work doubles it.
     """
-    known = max(lateness, default=0.0) * LEAD_FACTOR + LEAD_MARGIN_SECONDS
+    known = max(lateness, default=0.0) + LEAD_MARGIN_SECONDS
     if len(lateness) < ENOUGH_ANSWERS:
         known = max(known, FIRST_LEAD_SECONDS)
     return min(known * 2.0**missed, LONGEST_LEAD_SECONDS)
