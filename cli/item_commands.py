@@ -15,7 +15,7 @@ Row = dict[str, Any]
 LINE = ("item_id", "function", "state", "reason", "attempts", "custom_id", "subject", "created_at")
 FACTS = (
     "item_id", "batch_id", "function", "custom_id", "state", "reason", "error", "attempts", "deferrals", "cached",
-    "tokens_in", "tokens_out", "cost_usd", "created_at", "not_before", "finished_at", "discarded_at",
+    "tokens_in", "tokens_out", "cost_usd", "estimated_usd", "created_at", "not_before", "finished_at", "discarded_at",
 )  # fmt: skip
 ATTEMPT = (
     "attempt", "outcome", "reason", "error", "seconds", "model_calls", "tokens_in", "tokens_out", "cost_usd",

@@ -137,6 +137,7 @@ class ItemDetails(Item):
     tokens_in: int
     tokens_out: int
     cost_usd: float
+    estimated_usd: float = Field(description="Of cost_usd: what was reserved for calls that were never answered")
     not_before: datetime | None
     discarded_at: datetime | None
     history: list[Attempt]

@@ -644,8 +644,9 @@ language sql stable set search_path = '' as $$
   select jsonb_build_object('item_id', i.id, 'batch_id', i.batch_id, 'function', i.function, 'custom_id', i.custom_id,
     'input', i.input, 'domain', i.domain, 'state', i.state, 'reason', i.reason, 'error', i.error, 'attempts', i.attempts,
     'deferrals', i.deferrals, 'cached', coalesce(i.result_id <> i.id, false), 'result_id', i.result_id,
-    'tokens_in', i.tokens_in, 'tokens_out', i.tokens_out, 'cost_usd', i.cost_usd, 'created_at', i.created_at,
-    'not_before', i.not_before, 'finished_at', i.finished_at, 'discarded_at', i.discarded_at,
+    'tokens_in', i.tokens_in, 'tokens_out', i.tokens_out, 'cost_usd', i.cost_usd, 'estimated_usd', (
+      select coalesce(sum(a.cost_usd), 0) from public.attempts a where a.item_id = i.id and a.estimated),
+    'created_at', i.created_at, 'not_before', i.not_before, 'finished_at', i.finished_at, 'discarded_at', i.discarded_at,
     'history', coalesce((
       select jsonb_agg(jsonb_build_object('attempt', a.attempt, 'outcome', a.outcome, 'reason', a.reason, 'error', a.error,
         'seconds', a.seconds, 'model_calls', a.model_calls, 'tokens_in', a.tokens_in, 'tokens_out', a.tokens_out,

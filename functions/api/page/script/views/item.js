@@ -89,6 +89,7 @@ function factsOf(item, openBatch) {
     ["Discarded", item.discarded_at && moment(item.discarded_at)],
     ["Tokens", `${count(item.tokens_in)} in, ${count(item.tokens_out)} out`],
     ["Cost", item.cached ? `${money(item.cost_usd)}, an earlier result was used` : money(item.cost_usd)],
+    ["Of it estimated", item.estimated_usd ? money(item.estimated_usd) : null],
   ]);
 }
 
