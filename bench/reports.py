@@ -83,7 +83,7 @@ def look(db: Connection, batch: Any) -> dict[str, float]:
     """Milliseconds of each question, the median."""
     owner = one(db, "select id from api_keys limit 1")
     return {
-        "metrics_v1": median(lambda: db.execute("select * from metrics_v1()").fetchall()),
+        "metrics_v1": median(lambda: db.execute("select metrics_v1()").fetchall()),
         "health_v1": median(lambda: db.execute("select * from health_v1()").fetchall()),
         "dashboard_v1, an operator's": median(lambda: one(db, "select dashboard_v1(everything())")),
         "dashboard_v1, an owner's": median(lambda: one(db, "select dashboard_v1(%s)", owner)) if owner else 0.0,

@@ -58,8 +58,25 @@ class Store:
         """Call a SQL function; its rows, or its value. Raises RowRefused, StoreDown."""
         return await self._execute(lambda: self._client.rpc(function, arguments))
 
+    async def answers(
+        self, function: str, argument: str, asked: Sequence[Mapping[str, Any]], key: Sequence[str], **arguments: Any
+    ) -> dict[tuple[Any, ...], Mapping[str, Any]]:
+        """What a SQL function answers to each of `asked`, by the columns `key`, which both have.
+
+        It is called again for those whose answers the project's max-rows cut off; the function bears being repeated.
+        """
+        told: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+        left = list(asked)
+        while left:
+            rows = await self.call(function, **{argument: left}, **arguments)
+            if not rows:
+                break
+            told |= {tuple(row[column] for column in key): row for row in rows}
+            left = [one for one in left if tuple(one[column] for column in key) not in told]
+        return told
+
     async def select(self, table: str, columns: str = "*", **equal: Any) -> list[dict[str, Any]]:
-        """The rows of `table` where each named column has its value. At most 1,000: use `pages` for more."""
+        """The few rows of `table` where each named column has its value. Use `pages` where there may be many."""
         rows: list[dict[str, Any]] = await self._execute(
             lambda: _where(self._client.from_(table).select(columns), equal)
         )
@@ -92,7 +109,10 @@ class Store:
         size: int = ROWS_PER_CALL,
         **equal: Any,
     ) -> AsyncIterator[list[dict[str, Any]]]:
-        """Pages of rows in the order of the unique column `key`. Page 10,000 costs what page 1 does."""
+        """Pages of rows in the order of the unique column `key`. Page 10,000 costs what page 1 does.
+
+        They end with an empty one: a page may be shorter than asked for, as the project's max-rows cuts it off.
+        """
         while True:
 
             def query(after: Any = after) -> Any:
@@ -100,22 +120,27 @@ class Store:
                 return found if after is None else found.gt(key, after)
 
             rows = await self._execute(query)
-            if rows:
-                yield rows
-            if len(rows) < size:
+            if not rows:
                 return
+            yield rows
             after = rows[-1][key]
 
     async def newest(
         self, table: str, columns: str, limit: int, before: Any = None, **equal: Any
     ) -> list[dict[str, Any]]:
-        """Up to `limit` rows by falling id, from `before` on."""
+        """Up to `limit` rows by falling id, from `before` on; fewer only where there are no more."""
+        rows: list[dict[str, Any]] = []
+        while len(rows) < limit:
 
-        def query() -> Any:
-            found = _where(self._client.from_(table).select(columns), equal).order("id", desc=True).limit(limit)
-            return found if before is None else found.lt("id", str(before))
+            def query(before: Any = before, left: int = limit - len(rows)) -> Any:
+                found = _where(self._client.from_(table).select(columns), equal).order("id", desc=True).limit(left)
+                return found if before is None else found.lt("id", str(before))
 
-        rows: list[dict[str, Any]] = await self._execute(query)
+            more = await self._execute(query)
+            if not more:
+                break
+            rows += more
+            before = more[-1]["id"]
         return rows
 
     async def sync_quotas(self, quotas: Mapping[str, Mapping[str, Any]]) -> None:
@@ -156,9 +181,11 @@ class Store:
         `ready`: the next thing is the metered call. No slot is nearer than `lead_seconds`, none that is given further
         off than `patience_seconds`, by default the manifest's.
         """
-        rows = await self.call(
+        rows = await self.answers(
             "claim_v1",
-            claims=[request.as_json() for request in requests],
+            "claims",
+            [request.as_json() for request in requests],
+            ("item_id", "holder"),
             function_name=manifest.name,
             quota_name=manifest.quota,
             variant=variant,
@@ -170,21 +197,22 @@ class Store:
             books=ready or not manifest.prepares,
             lead_seconds=lead_seconds,
         )
-        claims = {(row["item_id"], row["holder"]): Claim.of(row) for row in rows}
-        return [claims[str(request.item_id), str(request.holder)] for request in requests]
+        return [Claim.of(rows[str(request.item_id), str(request.holder)]) for request in requests]
 
     async def keep(self, ended: Sequence[Ended], manifest: Manifest) -> list[Kept]:
         """Return once all of it is durable. See keep_v1."""
-        rows = await self.call(
+        rows = await self.answers(
             "keep_v1",
-            results=[one.as_json() for one in ended],
+            "results",
+            [one.as_json() for one in ended],
+            ("item_id", "holder"),
             function_name=manifest.name,
             quota_name=manifest.quota,
             result_table=manifest.table,
             reserve_tokens=manifest.reserve_tokens,
             max_attempts=manifest.max_attempts,
         )
-        kept = {(row["item_id"], row["holder"]): Kept.of(row) for row in rows}
+        kept = {key: Kept.of(row) for key, row in rows.items()}
         return [
             kept.get(
                 (str(one.item_id), str(one.holder)),

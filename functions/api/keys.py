@@ -93,8 +93,8 @@ class Keys:
             {"place": place, "key_hash": ask.key_hash, "endpoint": ask.endpoint, "address": ask.address}
             for place, ask in enumerate(asks)
         ]
-        rows = {row["place"]: row for row in await self._store.call("admit_v1", asks=given)}
-        return [rows[place] for place in range(len(asks))]
+        rows = await self._store.answers("admit_v1", "asks", given, ("place",))
+        return [dict(rows[place,]) for place in range(len(asks))]
 
     def _remember(self, address: str | None, digest: str, seconds: float) -> None:
         if len(self._turned_away) >= REMEMBER_MOST:

@@ -99,9 +99,10 @@ $$;
 --   unqueued  enlisted, but the fan-out died before their task or before the mark; also in a batch that was taken for ended
 --   queued    for far longer than the queue needs to drain, or in a queue that is known to be empty
 --   leased    the holder died and the queue did not come back either
--- What it returns counts as queued from then on, so a sweep beside it, or right after it, finds the next ones.
+-- What it returns counts as queued from then on, so a sweep beside it, or right after it, finds the next ones:
+-- [{item_id, function, quota}], one value, for the project's max-rows cuts off rows without a word.
 create function public.sweep_v1(most integer, empty_quotas text[] default '{}', quiet_seconds integer default 120)
-returns table (item_id uuid, function text, quota text)
+returns jsonb
 language plpgsql
 set search_path = ''
 set enable_seqscan = off
@@ -109,12 +110,12 @@ set enable_hashjoin = off
 set enable_mergejoin = off
 as $$
 declare
+  swept jsonb;
   moment timestamptz := public.moment();
   quiet interval := make_interval(secs => quiet_seconds);
 begin
   perform public.forget_breakers(moment);
   perform public.fold_tallies_v1();
-  return query
   with drain as materialized (
     select q.name, moment - case when q.name = any (empty_quotas) then quiet else greatest(quiet, interval '10 minutes',
       interval '2 minutes' * ((select count(*) from public.items w where w.quota = q.name and w.state = 'waiting'
@@ -153,10 +154,14 @@ begin
     where i.id = any (array(select l.id from lost l)) and i.state in ('waiting', 'running')
       and coalesce(i.leased_until, i.queued_at, '-infinity') < moment - quiet
     order by i.id limit most for update skip locked
+  ),
+  readied as (
+    update public.items i set state = 'waiting', queued_at = moment, leased_until = null, holder = null
+    from locked l where i.id = l.id
+    returning i.id as item_id, i.function, i.quota
   )
-  update public.items i set state = 'waiting', queued_at = moment, leased_until = null, holder = null
-  from locked l where i.id = l.id
-  returning i.id, i.function, i.quota;
+  select coalesce(jsonb_agg(to_jsonb(r)), '[]') into swept from readied r;
+  return swept;
 end
 $$;
 

@@ -271,10 +271,12 @@ $$;
 create function public.batch_results_v1(
   batch_id uuid, result_table text, after uuid default null, most integer default 100, states text[] default null,
   whole boolean default false
-) returns setof jsonb
+) returns jsonb
 language plpgsql stable set search_path = '' as $$
+declare
+  page jsonb;
 begin
-  return query execute format(
+  execute format(
     'select public.page_of(array(select jsonb_build_object(
        ''item_id'', i.id, ''custom_id'', i.custom_id,
        ''input'', case when $5 then i.input else public.short_input(i.input) end,
@@ -286,7 +288,8 @@ begin
      left join public.%I r on r.item_id = i.result_id
      where i.batch_id = $1 and ($2 is null or i.id > $2) and ($3 is null or i.state = any ($3))
      order by i.id limit $4 + 1), $4)', result_table)
-  using batch_id, after, states, most, whole;
+  into page using batch_id, after, states, most, whole;
+  return page;
 end
 $$;
 
@@ -343,13 +346,14 @@ language sql stable set search_path = '' as $$
   limit 200
 $$;
 
-create function public.metrics_v1()
-returns table (metric text, labels jsonb, value double precision)
+-- [{metric, labels, value}]. One value, as all that may be long: of rows the project's max-rows cuts off some, without a
+-- word.
+create function public.metrics_v1() returns jsonb
 language plpgsql set search_path = '' as $$
 begin
   perform public.fold_tallies_v1();
   -- One statement, so that all of it is of one moment.
-  return query
+  return (
   with counted as materialized (
     select c.function, c.state, c.reason, sum(c.items) as items,
       sum(c.tokens_in) as tokens_in, sum(c.tokens_out) as tokens_out, sum(c.cost_usd) as cost_usd
@@ -360,6 +364,7 @@ begin
       sum(c.model_calls) as model_calls, sum(c.estimated_usd) as estimated_usd
     from public.attempt_counts c where c.scope = public.everything() group by 1, 2, 3
   )
+  select coalesce(jsonb_agg(jsonb_build_object('metric', m.metric, 'labels', m.labels, 'value', m.value)), '[]') from (
   select 'items', jsonb_build_object('function', c.function, 'state', c.state), sum(c.items)::double precision
   from counted c group by c.function, c.state having sum(c.items) > 0
   union all
@@ -390,7 +395,8 @@ begin
   union all
   select 'seconds', jsonb_build_object('function', t.function, 'le', coalesce((public.duration_bounds())[t.bucket + 1]::text, '+Inf')),
     sum(t.attempts)::double precision
-  from tried t where t.bucket > 0 group by t.function, t.bucket;
+  from tried t where t.bucket > 0 group by t.function, t.bucket
+  ) m (metric, labels, value));
 end
 $$;
 

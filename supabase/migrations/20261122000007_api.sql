@@ -579,10 +579,9 @@ $$;
 
 -- Items of low batches that get their tasks now: no more than the quota can do until the next sweep, with all that
 -- stands in its queue already. While batches of normal priority fill that, there is no room, and low ones yield.
-create function public.low_items_v1(seconds double precision default 300)
-returns table (item_id uuid, function text)
+create function public.low_items_v1(seconds double precision default 300) returns jsonb
 language sql stable set search_path = '' as $$
-  select found.id, found.function
+  select coalesce(jsonb_agg(jsonb_build_object('item_id', found.id, 'function', found.function)), '[]')
   from public.quotas q
   cross join lateral (
     select greatest(0, ceil(q.requests_per_minute * seconds / 60)::integer - (
@@ -608,11 +607,13 @@ $$;
 
 -- --------------------------------------------------------------------------------------------------- what callers see
 
+-- Lists are one value each, a JSON array: of rows the project's max-rows would cut off some, without a word.
+
 -- Batches with their progress, the newest first. `owner`: null for an operator. Timestamps as ISO 8601 text.
 create function public.batches_v1(
   owner uuid default null, batch_id uuid default null, function_name text default null, states text[] default null,
   since timestamptz default null, before uuid default null, most integer default 20
-) returns setof jsonb
+) returns jsonb
 language sql stable set search_path = '' as $$
   with chosen as (
     select b.* from public.batches b
@@ -626,16 +627,15 @@ language sql stable set search_path = '' as $$
       and (batches_v1.batch_id is not null or function_name is not null or b.function <> 'webhook')
     order by b.id desc limit most
   )
-  select to_jsonb(c) - 'webhook_secret' || to_jsonb(p) || jsonb_build_object('finished_at', c.finished_at)
+  select coalesce(jsonb_agg(to_jsonb(c) - 'webhook_secret' || to_jsonb(p) || jsonb_build_object('finished_at', c.finished_at)
     || jsonb_build_object('age_seconds', extract(epoch from (select public.moment()) - c.created_at))
     || jsonb_build_object('webhook', case when c.webhook_url is not null then jsonb_build_object(
       'url', c.webhook_url, 'state', coalesce(w.state, 'waiting'), 
-      'attempts', coalesce(w.attempts + w.deferrals, 0), 'error', w.error) end)
+      'attempts', coalesce(w.attempts + w.deferrals, 0), 'error', w.error) end) order by c.id desc), '[]')
   from chosen c
   join public.batch_progress_v1(array(select i.id from chosen i)) p on p.batch_id = c.id
   left join public.items w on w.function = 'webhook' and w.source_key = 'batches:' || c.id || ':' || c.round
     and w.state <> 'cancelled' and c.webhook_url is not null
-  order by c.id desc
 $$;
 
 -- One item with its attempts, for its owner; null: no such item.
@@ -672,15 +672,14 @@ $$;
 
 -- Of up to most + 1 lines the first `most`, as far as they have `most_bytes` together, but one at least. `goes_on`: there
 -- are more after it.
-create function public.page_of(lines jsonb[], most integer, most_bytes integer default 900000) returns setof jsonb
+create function public.page_of(lines jsonb[], most integer, most_bytes integer default 900000) returns jsonb
 language sql stable set search_path = '' as $$
-  select l.line || jsonb_build_object('goes_on', l.place < cardinality(lines))
+  select coalesce(jsonb_agg(l.line || jsonb_build_object('goes_on', l.place < cardinality(lines)) order by l.place), '[]')
   from (
     select u.line, u.place, sum(octet_length(u.line::text)) over (order by u.place) as bytes
     from unnest(lines) with ordinality u (line, place)
   ) l
   where l.place <= most and (l.bytes <= most_bytes or l.place = 1)
-  order by l.place
 $$;
 
 create function public.item_line(i public.items) returns jsonb
@@ -692,7 +691,7 @@ $$;
 
 create function public.batch_items_v1(
   batch_id uuid, after uuid default null, most integer default 100, states text[] default null
-) returns setof jsonb
+) returns jsonb
 language sql stable set search_path = '' as $$
   select public.page_of(array(
     select public.item_line(i) from public.items i
@@ -703,14 +702,14 @@ $$;
 
 -- Items by id, by custom_id, or by a part of their address. The last looks through the newest 20,000 items.
 create function public.search_items_v1(words text, owner uuid default null, before uuid default null, most integer default 20)
-returns setof jsonb
+returns jsonb
 language plpgsql stable set search_path = '' as $$
 #variable_conflict use_column
 declare
+  page jsonb;
   given uuid := case when words ~* '^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$' then words::uuid end;
   like_words text := '%' || replace(replace(replace(words, '\', '\\'), '%', '\%'), '_', '\_') || '%';
 begin
-  return query
   with named as (
     select i.id from public.items i where i.id = given or i.custom_id = words
   ),
@@ -739,7 +738,8 @@ begin
     select public.item_line(i)
     from found f join public.items i on i.id = f.id join public.batches b on b.id = i.batch_id
     where (search_items_v1.owner is null or b.owner = search_items_v1.owner) and (before is null or i.id < before)
-    order by i.id desc limit most + 1), most);
+    order by i.id desc limit most + 1), most) into page;
+  return page;
 end
 $$;
 
@@ -792,7 +792,7 @@ create function public.dead_letters_v1(
   owner uuid default null, batch_id uuid default null, function_name text default null, reason text default null,
   domain text default null, older_seconds double precision default null, younger_seconds double precision default null,
   before uuid default null, most integer default 100
-) returns setof jsonb
+) returns jsonb
 language sql stable set search_path = '' as $$
   select public.page_of(array(
     select public.item_line(i) from public.items i
@@ -915,7 +915,7 @@ where b.webhook_url is not null and b.finished_at > (select public.moment()) - i
 create function public.webhook_v1(batch_id uuid)
 returns table (url text, secret text, round integer, state text, finished_at timestamptz, batch jsonb)
 language sql stable set search_path = '' as $$
-  select b.webhook_url, b.webhook_secret, b.round, b.state, b.finished_at, v
+  select b.webhook_url, b.webhook_secret, b.round, b.state, b.finished_at, v -> 0
   from public.batches b, public.batches_v1(batch_id => b.id) v
   where b.id = webhook_v1.batch_id and b.webhook_url is not null
 $$;

@@ -163,9 +163,10 @@ $$;
 -- Analyses a caller sees, the newest of each poster, a page at a time. `sort`: newest, score (the best first) or -score.
 create function public.posters_v1(
   caller uuid, sort text, most integer, after_score double precision default null, after_id uuid default null
-) returns setof jsonb
+) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
+  page jsonb;
   behind text := case sort
     when 'score' then '(public.poster_score(a.zones), a.item_id) < ($3, $4)'
     when '-score' then '(public.poster_score(a.zones), a.item_id) > ($3, $4)'
@@ -175,27 +176,28 @@ declare
     when '-score' then 'public.poster_score(a.zones), a.item_id'
     else 'a.item_id desc' end;
 begin
-  return query execute format(
-    'select jsonb_build_object(
+  execute format(
+    'select coalesce(jsonb_agg(l.line), ''[]'') from (select jsonb_build_object(
        ''content_id'', a.content_id, ''title'', p.title, ''url'', a.url, ''active'', p.active, ''state'', ''done'',
        ''score'', public.poster_score(a.zones), ''analysis'', to_jsonb(a))
      from public.poster_analyses a
      left join public.posters p on p.content_id = a.content_id
      where public.sees_analysis(a.item_id, a.content_id, $1) and ($4 is null or %s)
-     order by %s limit $2', behind, ordering)
-  using caller, most, after_score, after_id;
+     order by %s limit $2) l (line)', behind, ordering)
+  into page using caller, most, after_score, after_id;
+  return page;
 end
 $$;
 
 -- Rows of posters in their order. With `unseen`, those whose present url no item has had since it is theirs.
 create function public.posters_listed_v1(after bigint, most integer, with_inactive boolean, unseen boolean)
-returns setof jsonb
+returns jsonb
 language sql stable set search_path = '' as $$
-  select to_jsonb(p) from public.posters p
+  select coalesce(jsonb_agg(l.line), '[]') from (select to_jsonb(p) from public.posters p
   where p.id > after and (with_inactive or p.active)
     and (not unseen or not exists (
       select from public.items i
       where i.function = 'poster' and left(i.input ->> 'content_id', 200) = p.content_id and i.input ->> 'url' = p.url
         and i.state <> 'cancelled' and i.created_at >= coalesce(p.url_changed_at, '-infinity')))
-  order by p.id limit most
+  order by p.id limit most) l (line)
 $$;

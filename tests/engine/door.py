@@ -1,8 +1,13 @@
-"""A door in front of Supabase: it counts who passes, and can cut, hold or lose what does."""
+"""A door in front of Supabase: it counts who passes, and can cut, hold or lose what does.
+
+It is as unkind as a project whose max-rows is low: an answer of more rows ends there, without a word.
+"""
 
 import asyncio
+import json
 import threading
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import httpx
@@ -14,6 +19,7 @@ from starlette.routing import Route
 PASSED_ON = {"apikey", "authorization", "content-type", "prefer", "accept", "accept-profile", "content-profile"}
 PASSED_BACK = {"content-type", "content-range"}
 SECONDS = 20.0
+MAX_ROWS = 50
 
 
 @dataclass
@@ -39,8 +45,10 @@ class Rule:
 class Door:
     """`cut`: no call gets in; `lose`: it does, and its answer does not come out; `hold`: until the rule is opened."""
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, set_returning: Collection[str] = ()) -> None:
+        """`set_returning`: the SQL functions that answer with rows; what is one value is never cut."""
         self._target = target
+        self._set_returning = set_returning
         self._rules: list[Rule] = []
         self._client = httpx.AsyncClient(timeout=SECONDS, limits=httpx.Limits(max_connections=40))
         self.calls: Counter[str] = Counter()
@@ -91,7 +99,14 @@ class Door:
         if rule and rule.kind == "lose":
             return cut(request)
         headers = {name: value for name, value in answer.headers.items() if name in PASSED_BACK}
-        return Response(answer.content, answer.status_code, headers)
+        return Response(self._first_rows(path, answer), answer.status_code, headers)
+
+    def _first_rows(self, path: str, answer: httpx.Response) -> bytes:
+        *_, kind, name = path.split("/")
+        if answer.is_error or not answer.content or (kind == "rpc" and name not in self._set_returning):
+            return answer.content
+        rows = answer.json()
+        return json.dumps(rows[:MAX_ROWS]).encode() if isinstance(rows, list) else answer.content
 
 
 def cut(request: Request) -> Response:

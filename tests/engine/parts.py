@@ -98,8 +98,11 @@ def supabase(
 
 
 @pytest.fixture(scope="session")
-def open_door(supabase: str) -> Iterator[tuple[Door, str]]:
-    door = Door(supabase)
+def open_door(supabase: str, connection: psycopg.Connection) -> Iterator[tuple[Door, str]]:
+    functions = connection.execute(
+        "select proname from pg_proc where proretset and pronamespace = 'public'::regnamespace"
+    )
+    door = Door(supabase, {row["proname"] for row in functions})
     with served(door.app) as url:
         yield door, url
 

@@ -6,6 +6,7 @@ import pytest
 
 from functions.fanout.orders import FanBatch, Sweep
 from shared.queue import Queue, QueueDown
+from tests.engine.door import MAX_ROWS
 from tests.engine.running import free_port
 
 
@@ -161,3 +162,24 @@ def test_items_of_low_priority_get_tasks_only_where_there_is_room(push, batch_of
     # The quota does 60 a minute: 300 until the next sweep.
     assert (first["queued"], second["queued"], swept["queued"]) == (200, 100, 0)
     assert len(queue.waiting("narrow")) == 300
+
+
+async def test_more_than_an_answer_may_hold_is_found_at_once(fanout, batch_of, database, queue):
+    _, items = batch_of(2 * MAX_ROWS + 20)
+    age(database, 5)
+    database.execute("update items set queued_at = null")
+
+    report = await fanout().sweep(Sweep(sweep=True))
+
+    assert report == {"found": len(items), "queued": len(items)}
+    assert sorted(task.item_id for task in await asyncio.to_thread(queue.waiting)) == items
+
+
+async def test_a_low_batch_fills_its_room_with_more_than_an_answer_may_hold(fanout, batch_of, database, queue):
+    database.execute("update quotas set requests_per_minute = 6000 where name = 'probe'")
+    batch, items = batch_of(2 * MAX_ROWS + 20)
+    database.execute("update batches set priority = 'low'")
+
+    report = await fanout().batch(FanBatch(batch_id=batch))
+
+    assert report["queued"] == len(items)

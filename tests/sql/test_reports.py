@@ -12,10 +12,10 @@ def progress(world: World, *batches: Any) -> list[dict[str, Any]]:
 
 
 def results(world: World, after: Any = None, most: int = 100, states: list[str] | None = None) -> list[dict[str, Any]]:
-    rows = world.rows(
-        "select batch_results_v1(%s, 'article_summaries', %s, %s, %s) as result", world.batch_id, after, most, states
+    found: list[dict[str, Any]] = world.one(
+        "select batch_results_v1(%s, 'article_summaries', %s, %s, %s)", world.batch_id, after, most, states
     )
-    return [row["result"] for row in rows]
+    return found
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ def test_breakers_are_listed_while_they_matter(world: World):
 
 
 def test_metrics_count_items_reasons_and_costs(mixed: World):
-    rows = mixed.rows("select * from metrics_v1()")
+    rows = mixed.listed("metrics_v1()")
 
     found = {(row["metric"], *sorted(row["labels"].items())[1:]): row["value"] for row in rows}
     assert {row["labels"]["function"] for row in rows} == {"article"}
@@ -143,16 +143,18 @@ def test_metrics_count_items_reasons_and_costs(mixed: World):
 
 
 def test_a_count_of_attempts_never_falls_also_where_they_are_given_back(mixed: World):
-    counted = "select value from metrics_v1() where metric = 'attempts'"
-    before = mixed.rows(counted)
+    def counted() -> list[float]:
+        return [row["value"] for row in mixed.listed("metrics_v1()") if row["metric"] == "attempts"]
+
+    before = counted()
 
     mixed.rows("select * from replay_dead_v1(null, 'replay')")
 
-    assert mixed.rows(counted) == before == [{"value": 3}]
+    assert counted() == before == [3]
 
 
 def test_metrics_of_nothing_are_empty(world: World):
-    assert world.rows("select * from metrics_v1()") == []
+    assert world.listed("metrics_v1()") == []
 
 
 def test_a_backlog_is_what_was_never_enlisted(world: World):

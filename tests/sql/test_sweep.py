@@ -13,7 +13,7 @@ PATIENCE = 600
 
 
 def sweep(world: World, most: int = 1000, empty: tuple[str, ...] = ()) -> list[uuid.UUID]:
-    return [row["item_id"] for row in world.rows("select * from sweep_v1(%s, %s)", most, list(empty))]
+    return [row["item_id"] for row in world.listed("sweep_v1(%s, %s)", most, list(empty))]
 
 
 def queued(world: World, count: int = 1, **more: Any) -> list[uuid.UUID]:
@@ -33,7 +33,7 @@ def test_it_tells_where_each_item_belongs(world: World):
     item = world.item()
     world.pass_time(QUIET + 1)
 
-    (row,) = world.rows("select * from sweep_v1(10)")
+    (row,) = world.listed("sweep_v1(10)")
 
     assert row == {"item_id": item, "function": "article", "quota": QUOTA}
 

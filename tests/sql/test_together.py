@@ -148,7 +148,7 @@ def test_sweeps_at_once_find_each_item_once(world: World, pair):
     items = world.items(200)
     world.pass_time(200)
 
-    answers = at_once(*(partial(own.rows, "select * from sweep_v1(150)") for own in (one, other)))
+    answers = at_once(*(partial(own.listed, "sweep_v1(150)") for own in (one, other)))
 
     found = [row["item_id"] for rows in answers for row in rows]
     assert len(found) == len(set(found))
@@ -214,7 +214,7 @@ def test_workers_in_each_others_way_neither_stop_nor_miscount(world: World):
             """The fan-out and the sweep, meanwhile."""
             while not stop.is_set():
                 worlds[5].one("select mark_queued_v1(%s)", items)
-                worlds[5].rows("select * from sweep_v1(10)")
+                worlds[5].listed("sweep_v1(10)")
 
         def labour() -> None:
             try:

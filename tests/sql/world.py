@@ -61,6 +61,11 @@ class World:
         (row,) = self.rows(query, *values)
         return next(iter(row.values()))
 
+    def listed(self, call: str, *values: Any) -> list[Row]:
+        """The rows in the JSON array that a SQL function returns; ids as ids."""
+        rows: list[Row] = self.one(f"select {call}", *values)
+        return [{**row, "item_id": uuid.UUID(row["item_id"])} if "item_id" in row else row for row in rows]
+
     def quota(self, name: str = QUOTA, requests_per_minute: float = 1e6, **limits: float) -> str:
         limit = {"name": name, "requests_per_minute": requests_per_minute, **limits}
         self.db.execute("select sync_quotas_v1(%s::jsonb[])", [[json.dumps(limit)]])
