@@ -49,12 +49,8 @@ def template(postgres: str) -> str:
         for role, rights in ROLES.items():
             admin.execute(f"create role {role} {rights}")
         admin.execute(f"create database {TEMPLATE}")
+    # As in a new project of Supabase: what is made in public is granted to nobody, the service role included.
     with connect(postgres, TEMPLATE) as database:
-        # As on Supabase, where whatever is made in public is open to all three until it is closed.
-        for kind in ("tables", "functions", "sequences"):
-            database.execute(
-                f"alter default privileges in schema public grant all on {kind} to anon, authenticated, service_role"
-            )
         for migration in sorted(MIGRATIONS.glob("*.sql")):
             database.execute(migration.read_text())
     return TEMPLATE

@@ -1,6 +1,17 @@
 -- What Piecework knows: batches of items, their attempts and results, and the state of every upstream.
 -- Only the service role reads or writes; row level security stands everywhere with no policy, so nobody else sees a row.
 
+-- What this role makes here from now on is the service role's and nobody else's, whatever the project gives by default: new
+-- projects give nothing to anybody, older ones everything to all three. Only PUBLIC keeps its right to execute new functions,
+-- which no rule for one schema can take away: a migration that makes functions revokes it, and a test looks.
+grant usage on schema public to service_role;
+alter default privileges in schema public grant select, insert, update, delete on tables to service_role;
+alter default privileges in schema public grant usage, select on sequences to service_role;
+alter default privileges in schema public grant execute on functions to service_role;
+alter default privileges in schema public revoke all on tables from anon, authenticated;
+alter default privileges in schema public revoke all on sequences from anon, authenticated;
+alter default privileges in schema public revoke execute on functions from anon, authenticated;
+
 -- The one place that reads the clock: move this, and the whole engine lives at another time. Unlike now() it moves on
 -- within a transaction: what has to be of one moment keeps it in a variable, or asks once by (select public.moment()).
 create function public.moment() returns timestamptz

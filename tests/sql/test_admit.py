@@ -20,7 +20,7 @@ DOCS = Path(__file__).parents[2] / "docs" / "api.md"
 
 @pytest.fixture(autouse=True)
 def _no_keys(world: World) -> None:
-    world.db.execute("truncate audit, api_keys, rate_buckets, address_misses cascade")
+    world.as_owner("truncate audit, api_keys, rate_buckets, address_misses cascade")
 
 
 def key(world: World, name: str = "pw_mine", tier: str = "default", **columns: Any) -> str:
@@ -196,7 +196,7 @@ def test_the_status_tells_every_bucket_and_takes_from_none(world: World):
 @settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(st.tuples(st.floats(0, 40), st.integers(1, 30)), min_size=1, max_size=8))
 def test_no_more_is_let_in_than_a_bucket_that_fills_steadily_holds(world: World, steps: list[tuple[float, int]]):
-    world.db.execute("truncate audit, api_keys, rate_buckets, address_misses cascade")
+    world.as_owner("truncate audit, api_keys, rate_buckets, address_misses cascade")
     mine, tokens = key(world), 60.0
     for seconds, asked in steps:
         world.pass_time(seconds)

@@ -18,7 +18,7 @@ def crowd(world: World):
     """Thousands of items in each state, claimed by plans that were made while all that was there was done."""
     for _ in range(8):
         world.finish(world.item())
-    world.db.execute("vacuum analyze items")
+    world.as_owner("vacuum analyze items")
     world.items(MANY)
     running = world.items(MANY)
     for start in range(0, MANY, 500):
@@ -78,7 +78,7 @@ def test_a_sweep_reads_few_rows_of_a_fan_out_at_work(world: World, crowd):
     lost = [world.item(batch=world.batch()) for _ in range(FEW)]
     world.db.execute("update items set created_at = created_at - interval '1 hour' where id = any (%s)", [lost])
     world.db.execute("update batches set fanned_at = now() - interval '1 hour' where id <> %s", [world.batch_id])
-    world.db.execute("analyze items")
+    world.as_owner("analyze items")
 
     read = rows_read(world, "select sweep_v1(1000)")
 

@@ -38,7 +38,7 @@ def test_ids_are_made_by_new_id_alone(world: World):
 
 def test_what_moment_says_holds_for_all_that_is_written(world: World):
     with world.db.transaction(force_rollback=True):
-        world.db.execute(
+        world.as_owner(
             "create or replace function public.moment() returns timestamptz language sql volatile set search_path = '' "
             "as $$ select '2031-05-06 07:08:09.123456+00'::timestamptz $$"
         )

@@ -51,8 +51,15 @@ class World:
     def beside(self) -> "World":
         """The same world over another connection."""
         other = World(psycopg.connect(self.db.info.dsn, autocommit=True, row_factory=dict_row))
+        other.db.execute("set role service_role")
         other.batch_id = self.batch_id
         return other
+
+    def as_owner(self, statement: str) -> None:
+        """What only the owner of the tables may do."""
+        self.db.execute("reset role")
+        self.db.execute(statement)
+        self.db.execute("set role service_role")
 
     def rows(self, query: str, *values: Any) -> list[Row]:
         return self.db.execute(query, values).fetchall()
