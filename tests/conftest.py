@@ -4,6 +4,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,31 +46,40 @@ def postgres() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def template(postgres: str) -> str:
     """The name of a database with Supabase's roles and all migrations, to make others from."""
-    with connect(postgres, "postgres") as admin:
+    make_template(postgres)
+    return TEMPLATE
+
+
+def make_template(socket: str) -> None:
+    with connect(socket, "postgres") as admin:
         for role, rights in ROLES.items():
             admin.execute(f"create role {role} {rights}")
         admin.execute(f"create database {TEMPLATE}")
     # As in a new project of Supabase: what is made in public is granted to nobody, the service role included.
-    with connect(postgres, TEMPLATE) as database:
-        for migration in sorted(MIGRATIONS.glob("*.sql")):
-            database.execute(migration.read_text())
-    return TEMPLATE
+    with connect(socket, TEMPLATE) as database:
+        migrate(database)
+
+
+def migrate(database: Database) -> None:
+    for migration in sorted(MIGRATIONS.glob("*.sql")):
+        database.execute(migration.read_text())
+
+
+@contextmanager
+def fresh_database(socket: str, template: str = TEMPLATE) -> Iterator[Database]:
+    """A database that lasts as long as the `with`."""
+    name = f"test_{uuid.uuid4().hex}"
+    with connect(socket, "postgres") as admin:
+        admin.execute(f"create database {name} template {template}")
+        with connect(socket, name) as database:
+            yield database
+        admin.execute(f"drop database {name} with (force)")
 
 
 @pytest.fixture(scope="session")
 def new_database(postgres: str, template: str) -> Callable[[], AbstractContextManager[Database]]:
     """Makes a database that lasts as long as its `with`."""
-
-    @contextmanager
-    def make() -> Iterator[Database]:
-        name = f"test_{uuid.uuid4().hex}"
-        with connect(postgres, "postgres") as admin:
-            admin.execute(f"create database {name} template {template}")
-            with connect(postgres, name) as database:
-                yield database
-            admin.execute(f"drop database {name} with (force)")
-
-    return make
+    return partial(fresh_database, postgres, template)
 
 
 @pytest.fixture

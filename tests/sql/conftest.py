@@ -1,20 +1,30 @@
-"""A world of one quota and one batch. All tests here share a database, which each finds empty."""
+"""A world of one quota and one batch. All tests here share a database of each server, which they find empty."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from typing import Any
+from collections.abc import Iterator
 
-import psycopg
 import pytest
 
+from tests.conftest import Database, fresh_database, make_template
+
+from .older_postgres import postgres_15
 from .world import World
 
-Database = psycopg.Connection[dict[str, Any]]
+
+@pytest.fixture(scope="session", params=["18", "15"])
+def server(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The newest Postgres, and the oldest that Supabase runs; the folder of its socket, with a template to copy."""
+    if request.param == "18":
+        request.getfixturevalue("template")
+        yield request.getfixturevalue("postgres")
+        return
+    with postgres_15() as socket:
+        make_template(socket)
+        yield socket
 
 
 @pytest.fixture(scope="session")
-def database(new_database: Callable[[], AbstractContextManager[Database]]) -> Iterator[Database]:
-    with new_database() as made:
+def database(server: str) -> Iterator[Database]:
+    with fresh_database(server) as made:
         yield made
 
 

@@ -1,27 +1,71 @@
 """Nobody but the service role reads or writes."""
 
+from collections.abc import Iterator
+
 import psycopg
 import pytest
 
+from tests.conftest import fresh_database, migrate
+
 from .world import World, ended
 
+KINDS = ("tables", "functions", "sequences")
 TABLE_RIGHTS = "'select, insert, update, delete, truncate, references, trigger'"
 
 
-def test_row_level_security_stands_on_every_table(world: World):
-    open_tables = world.rows(
+@pytest.fixture(scope="module", params=["a new project", "an old project"])
+def project(request: pytest.FixtureRequest, server: str) -> Iterator[World]:
+    """Migrated as on Supabase, by an owner who is no superuser. Old projects open all that is made to everybody."""
+    with fresh_database(server, "template0") as database:
+        database.execute("create role owner nosuperuser createrole")
+        database.execute("alter schema public owner to owner")
+        database.execute("grant anon, authenticated, service_role to owner")
+        database.execute("set role owner")
+        if request.param == "an old project":
+            for kind in KINDS:
+                roles = "anon, authenticated, service_role"
+                database.execute(f"alter default privileges in schema public grant all on {kind} to {roles}")
+        migrate(database)
+        yield World(database)
+        database.execute("reset role")
+        database.execute("drop owned by owner cascade")
+        database.execute("drop role owner")
+
+
+def test_later_migrations_give_the_service_role_its_rights_and_nobody_else_any(project: World):
+    with project.db.transaction(force_rollback=True):
+        project.db.execute("create table public.later (id bigint generated always as identity primary key)")
+        rights = project.rows(
+            """
+            select grantee, array_agg(privilege_type::text order by privilege_type) as may
+            from information_schema.role_table_grants
+            where table_name = 'later' and grantee in ('anon', 'authenticated', 'service_role') group by 1
+            """
+        )
+
+    (row,) = rights
+    assert row["grantee"] == "service_role"
+    assert {"DELETE", "INSERT", "SELECT", "UPDATE"} <= set(row["may"])
+
+
+def test_the_service_role_may_call_every_function_and_touch_every_table(project: World):
+    closed = project.rows(
         """
-        select relname from pg_class
-        where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relrowsecurity
+        select p.proname as name from pg_proc p
+        where p.pronamespace = 'public'::regnamespace and not has_function_privilege('service_role', p.oid, 'execute')
+        union all
+        select c.relname from pg_class c
+        where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v')
+          and not has_table_privilege('service_role', c.oid, 'select')
         """
     )
 
-    assert open_tables == []
+    assert closed == []
 
 
 @pytest.mark.parametrize("role", ["anon", "authenticated", "public"])
-def test_no_table_view_or_sequence_is_open_to(world: World, role: str):
-    found = world.rows(
+def test_no_table_view_or_sequence_is_open_to(project: World, role: str):
+    found = project.rows(
         f"""
         select relname from pg_class
         where relnamespace = 'public'::regnamespace and (
@@ -35,26 +79,14 @@ def test_no_table_view_or_sequence_is_open_to(world: World, role: str):
 
 
 @pytest.mark.parametrize("role", ["anon", "authenticated", "public"])
-def test_no_function_is_open_to(world: World, role: str):
-    found = world.rows(
+def test_no_function_is_open_to(project: World, role: str):
+    found = project.rows(
         """
         select proname from pg_proc p
         where pronamespace = 'public'::regnamespace and has_function_privilege(%s, p.oid, 'execute')
           and not exists (select from pg_depend d where d.objid = p.oid and d.deptype = 'e')
         """,
         role,
-    )
-
-    assert found == []
-
-
-def test_a_view_shows_no_more_than_its_reader_may_see(world: World):
-    found = world.rows(
-        """
-        select relname from pg_class
-        where relnamespace = 'public'::regnamespace and relkind = 'v'
-          and not coalesce('security_invoker=true' = any (reloptions), false)
-        """
     )
 
     assert found == []

@@ -161,7 +161,9 @@ class World:
         found = self.rows(
             """
             select state, failures, successes, reason, probe_holder,
-              extract(epoch from rests_until - clock_timestamp())::float as rest
+              -- Postgres 15 subtracts nothing from what is infinite.
+              case when isfinite(rests_until)
+                then extract(epoch from rests_until - clock_timestamp())::float end as rest
             from breakers where name = %s
             """,
             name,
