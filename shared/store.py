@@ -3,6 +3,7 @@
 Errors are renamed here once: what the database did not like about the data is RowRefused, all else StoreDown.
 """
 
+from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
@@ -38,6 +39,8 @@ class Store:
         headers = {"apikey": key}
         if key.startswith("eyJ"):  # a legacy service_role JWT is wanted as a bearer token too
             headers["Authorization"] = f"Bearer {key}"
+        # Supabase answers to this one, too, in a role that may do nothing here.
+        self._public_key = key.startswith("sb_publishable_") or '"anon"' in claims_of(key)
         self._url = url.rstrip("/")
         # HTTP/1.1: an idle HTTP/2 connection that the server closed fails the next request.
         self._http = httpx.AsyncClient(
@@ -250,11 +253,21 @@ class Store:
         code, message = error.code or "", error.message or "no message"
         if code[:2] in DATA_CLASSES:
             return RowRefused("row_refused", f"{message} ({code})")
+        if code == "42501" and not self._public_key:
+            return StoreDown(f"{message}; the migrations grant it to service_role: apply them (`make migrate`)")
         if code in {"401", "42501", "PGRST301"} or "API key" in message:
             return StoreDown(f"Supabase refused the key ({message}): check SUPABASE_SECRET_KEY")
         if code in {"PGRST202", "PGRST205", "42883", "42P01"}:
             return StoreDown(f"{message}: apply supabase/migrations to {self._url}")
         return StoreDown(f"Supabase at {self._url}: {message} ({code or 'no code'})")
+
+
+def claims_of(key: str) -> str:
+    """What a legacy key says of itself, as JSON; nothing for one that is no JWT."""
+    try:
+        return b64decode(key.split(".")[1] + "==", altchars=b"-_").decode()
+    except (IndexError, ValueError):
+        return ""
 
 
 def _where(query: Any, equal: Mapping[str, Any]) -> Any:

@@ -1,6 +1,7 @@
 """The store renames what goes wrong into one line that says what to do."""
 
 import json
+from base64 import b64encode
 
 import httpx
 import pytest
@@ -56,6 +57,41 @@ async def test_a_wrong_key_is_said_without_it(store_at, key):
     assert said.startswith("Supabase refused the key (")
     assert said.endswith("check SUPABASE_SECRET_KEY")
     assert key not in said
+
+
+async def test_a_missing_grant_is_no_wrong_key(store_at, database):
+    database.execute("revoke select on items from service_role")
+    try:
+        with pytest.raises(StoreDown) as raised:
+            await store_at().select("items")
+    finally:
+        database.execute("grant select on items to service_role")
+
+    assert raised.value.detail == (
+        "permission denied for table items; the migrations grant it to service_role: apply them (`make migrate`)"
+    )
+
+
+@pytest.mark.parametrize("role", ["anon", "service_role"])
+@pytest.mark.parametrize("legacy", [True, False])
+async def test_the_public_key_is_told_from_a_missing_grant(store_at, role, legacy):
+    """Supabase takes both kinds of both keys; who may do nothing gets the same code for either."""
+
+    async def refuse(request):
+        assert request.headers.get("authorization") == (f"Bearer {key}" if legacy else None)
+        assert request.headers["apikey"] == key
+        return JSONResponse({"code": "42501", "message": "permission denied for function mark_queued_v1"}, 401)
+
+    claims = b64encode(json.dumps({"iss": "supabase", "role": role}, separators=(",", ":")).encode()).decode()
+    kind = "publishable" if role == "anon" else "secret"
+    key = f"eyJhbGciOiJIUzI1NiJ9.{claims.rstrip('=')}.c2lnbmVk" if legacy else f"sb_{kind}_abc"
+
+    refusing = Starlette(routes=[Route("/{path:path}", refuse, methods=["POST"])])
+    with served(refusing) as url:
+        said = await problem(store_at(url, key))
+
+    assert ("SUPABASE_SECRET_KEY" in said) == (role == "anon")
+    assert ("make migrate" in said) == (role == "service_role")
 
 
 async def test_missing_migrations_are_said(store_at, environment):
