@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from psycopg.rows import dict_row
 
-from tests.conftest import fresh_database, migrate
+from infra import migrate
+from tests.conftest import fresh_database
 
 from .world import World, ended
 
@@ -17,17 +19,20 @@ TABLE_RIGHTS = "'select, insert, update, delete, truncate, references, trigger'"
 def project(request: pytest.FixtureRequest, server: str) -> Iterator[World]:
     """Migrated as on Supabase, by an owner who is no superuser. Old projects open all that is made to everybody."""
     with fresh_database(server, "template0") as database:
-        database.execute("create role owner nosuperuser createrole")
-        database.execute("alter schema public owner to owner")
+        name = database.info.dbname
+        database.execute("create role owner login nosuperuser")
         database.execute("grant anon, authenticated, service_role to owner")
-        database.execute("set role owner")
-        if request.param == "an old project":
-            for kind in KINDS:
-                roles = "anon, authenticated, service_role"
-                database.execute(f"alter default privileges in schema public grant all on {kind} to {roles}")
-        migrate(database)
-        yield World(database)
-        database.execute("reset role")
+        database.execute(f"alter database {name} owner to owner")
+        with psycopg.connect(
+            host=server, user="owner", dbname=name, autocommit=True, row_factory=dict_row
+        ) as connection:
+            if request.param == "an old project":
+                for kind in KINDS:
+                    roles = "anon, authenticated, service_role"
+                    connection.execute(f"alter default privileges in schema public grant all on {kind} to {roles}")
+            migrate.migrate(connection, migrate.read(migrate.FOLDER), dry_run=False)
+            yield World(connection)
+        database.execute(f"alter database {name} owner to postgres")
         database.execute("drop owned by owner cascade")
         database.execute("drop role owner")
 
