@@ -234,7 +234,8 @@ begin
   for said in
     select u.name, array_agg(k.holder) as heard, array_agg(k.holder) filter (where u.healthy = 'true') as well,
       count(*) filter (where u.healthy = 'true') as successes, count(*) filter (where u.healthy = 'false') as failures,
-      max(k.error) filter (where u.healthy = 'false') as reason
+      -- The word for it, not the error's text: that may say what an owner typed, and a breaker is shown to all.
+      max(k.reason) filter (where u.healthy = 'false') as reason
     from unnest(news) k, jsonb_each_text(coalesce(k.upstreams, '{}')) as u (name, healthy)
     group by u.name
   loop

@@ -20,7 +20,9 @@ def say(world: World, *words: bool, upstream: str = SITE, outcome: str = "failed
     claims = [world.run(item) for item in world.items(len(words), domain="elsewhere.test")]
     world.keep(
         *(
-            ended(claim, outcome, upstreams={upstream: word}, error="no answer")
+            ended(
+                claim, outcome, upstreams={upstream: word}, reason="http_500", error="no answer to what somebody typed"
+            )
             for claim, word in zip(claims, words, strict=True)
         )
     )
@@ -57,7 +59,7 @@ def test_enough_failures_open_it(world: World):
     broken(world)
 
     found = world.breaker()
-    assert (found["state"], found["reason"]) == ("open", "no answer")
+    assert (found["state"], found["reason"]) == ("open", "http_500")
     assert found["rest"] == pytest.approx(REST, abs=20)
 
 

@@ -123,11 +123,11 @@ def test_health_tells_the_age_of_the_oldest_task(world: World):
 
 def test_breakers_are_listed_while_they_matter(world: World):
     claims = world.claim(*world.items(2))
-    world.keep(ended(claims[0], "failed", upstreams={"domain:a.test": False}, error="no answer"))
+    world.keep(ended(claims[0], "failed", upstreams={"domain:a.test": False}, reason="http_500", error="no answer"))
     now = world.rows("select name, state, failures, reason from breakers_v1()")
     world.pass_time(301)
 
-    assert now == [{"name": "domain:a.test", "state": "closed", "failures": 1, "reason": "no answer"}]
+    assert now == [{"name": "domain:a.test", "state": "closed", "failures": 1, "reason": "http_500"}]
     assert world.rows("select * from breakers_v1()") == []
 
 
