@@ -16,6 +16,7 @@ import yaml
 
 KINDS = ("item", "push", "http")
 CALLERS = ("tasks", "pubsub", "public")
+CACHES = ("owner", "all")
 QUOTA_KEYS = {
     "requests_per_minute": True, "tokens_per_minute": False, "dispatches_per_minute": False, "max_concurrent": False,
 }  # fmt: skip
@@ -43,6 +44,7 @@ ACKNOWLEDGED_SECONDS, ANSWERED_SECONDS = 600, 3600
 MOST_CONCURRENT_DISPATCHES, MOST_CONCURRENT_REQUESTS = 5000, 1000
 WHOLE_CPUS = (1, 2, 4, 6, 8)
 MEMORY = re.compile(r"[1-9]\d*(Mi|Gi)")
+FIELD_NAME = re.compile(r"[a-z][a-z0-9_]*")
 SETTING_NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 # Settings that decide whom a function believes: Terraform derives them from the callers and the load balancer.
 DERIVED_SETTINGS = ("PLATFORM_CHECKS_CALLERS", "TRUSTED_HOPS")
@@ -194,11 +196,26 @@ def problems(manifest: dict[str, Any], quotas: dict[str, Any]) -> list[str]:
         found.append(f"quota {manifest['quota']!r} is not in functions/quotas.yaml ({', '.join(quotas)})")
     if manifest["concurrency"] > 1 and manifest["cpu"] < 1:
         found.append("concurrency above 1 needs cpu: 1 or more (a rule of Cloud Run)")
+    found += cache_problems(manifest)
     found += time_problems(manifest)
     found += instance_problems(manifest)
     found += setting_problems(manifest)
     found += caller_problems(manifest)
     return found
+
+
+def cache_problems(manifest: dict[str, Any]) -> Iterator[str]:
+    """Results that are used across owners say which of their columns are an owner's own words."""
+    if manifest["cache"] not in CACHES:
+        yield f"cache must be one of {', '.join(CACHES)}, not {manifest['cache']!r}"
+    if manifest["cache"] == "all" and not manifest["typed"]:
+        yield "typed is missing: cache: all needs the columns of the table that come from the input"
+    for key in ("typed", "options"):
+        yield from (f"{key}: {name!r} is no name of a field" for name in manifest[key] if not is_field(name))
+
+
+def is_field(name: Any) -> bool:
+    return isinstance(name, str) and FIELD_NAME.fullmatch(name) is not None
 
 
 def time_problems(manifest: dict[str, Any]) -> Iterator[str]:

@@ -47,6 +47,8 @@ class Claim:
     # On the database's clock: since when `wait` counts. How long the quota rests from then on.
     moment: float = 0.0
     quota_rests: float = 0.0
+    # A row of the operator's backlog, which will not offer it again.
+    from_backlog: bool = False
 
     @staticmethod
     def of(row: Mapping[str, Any]) -> "Claim":
@@ -67,6 +69,7 @@ class Claim:
             input_key=row["input_key"],
             moment=row["moment"],
             quota_rests=row["quota_rests"] or 0.0,
+            from_backlog=bool(row["from_backlog"]),
         )
 
 

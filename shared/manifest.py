@@ -1,7 +1,7 @@
 """The manifest a function was deployed with: manifest.json beside its code, made by the bundle."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
@@ -37,6 +37,9 @@ class Manifest:
     dispatch_deadline_seconds: float
     submittable: bool = True
     callers: tuple[str, ...] = ()
+    cache: str = "owner"
+    typed: Sequence[str] = ()
+    options: Sequence[str] = ()
     robots: bool = True
     max_per_host: int = 4
     input_bytes: int = 16_000

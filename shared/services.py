@@ -181,15 +181,17 @@ class Services:
         """An earlier row of this function whose model was asked the same; None: there is none.
 
         Many inputs may turn out to hold one content (a hash of it), and `version` names what is asked about it: that
-        is paid for once. Whoever gets None has booked the slot of the metered call with it. Raises Deferred while
-        another item is at work on the same content.
+        is paid for once by each owner, or by all together where the manifest says `cache: all`. Whoever gets None has
+        booked the slot of the metered call with it. Raises Deferred while another item is at work on the same content.
         """
         await self.gemini.get_ready()
         claim = await self.gemini.book(f"{version}/{self._engine.model}/{content}")
         if claim.decision != "known":
             return None
-        rows = await self._engine.store.select(self._engine.manifest.table or "", item_id=claim.validators["result_id"])
-        return rows[0] if rows else None
+        manifest = self._engine.manifest
+        rows = await self._engine.store.select(manifest.table or "", item_id=claim.validators["result_id"])
+        # Another owner may have made it: what was typed for it is nobody else's.
+        return {name: value for name, value in rows[0].items() if name not in manifest.typed} if rows else None
 
     def again(self, **memo: Any) -> NoReturn:
         """End this dispatch and have another one at once, which finds `memo`. No attempt is spent."""

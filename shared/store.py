@@ -199,6 +199,7 @@ class Store:
             cache_seconds=manifest.cache_days * 86400,
             books=ready or not manifest.prepares,
             lead_seconds=lead_seconds,
+            cache=manifest.cache,
         )
         return [Claim.of(rows[str(request.item_id), str(request.holder)]) for request in requests]
 

@@ -95,9 +95,15 @@ create table public.breakers (
 create index breakers_probed on public.breakers (probe_holder) where probe_holder is not null;
 comment on table public.breakers is 'Upstreams that failed lately. A healthy upstream has no row.';
 
+-- Who owns what belongs to no key: scheduled runs and backlogs. An operator's key acts for this owner.
+create function public.operator_id() returns uuid
+language sql immutable parallel safe set search_path = '' as $$ select '00000000-0000-0000-0000-00000000000f'::uuid $$;
+
 create table public.items (
   id uuid primary key default public.new_id(),
   batch_id uuid not null references public.batches (id) on delete cascade,
+  -- The batch's, written by enlist_v1.
+  owner uuid not null default public.operator_id(),
   function text not null,
   quota text not null references public.quotas (name),
   state text not null default 'waiting'
@@ -129,13 +135,15 @@ create table public.items (
   tokens_in bigint not null default 0,
   tokens_out bigint not null default 0,
   cost_usd numeric(14, 8) not null default 0,
-  unique (batch_id, input_key)
+  unique (batch_id, input_key),
+  -- Backlogs are the operator's, and so is all that comes from them.
+  constraint items_from_backlogs check (source_key is null or owner = public.operator_id())
 );
 -- Every change of an item writes a new entry into each index whose rows it belongs to, so there are few for all rows:
 -- progress is counted over items_of_batch, as it reads the sums from the rows anyway.
 create index items_of_batch on public.items (batch_id, id);
 create index items_gone_wrong on public.items (batch_id, id) where state in ('skipped', 'dead');
-create index items_live on public.items (function, input_key) where state in ('waiting', 'running');
+create index items_live on public.items (function, input_key, owner) where state in ('waiting', 'running');
 create index items_unqueued on public.items (batch_id, id) where state = 'waiting' and queued_at is null;
 create index items_waiting on public.items (quota, queued_at) where state = 'waiting';
 create index items_running on public.items (quota, leased_until) where state = 'running';

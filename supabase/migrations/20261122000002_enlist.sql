@@ -32,8 +32,10 @@ returns table (enlisted integer, duplicates integer)
 language plpgsql set search_path = '' as $$
 declare
   batch_state text;
+  batch_owner uuid;
 begin
-  select b.state into batch_state from public.batches b where b.id = enlist_v1.batch_id for no key update;
+  select b.state, public.owner_of(b) into batch_state, batch_owner
+  from public.batches b where b.id = enlist_v1.batch_id for no key update;
   if batch_state not in ('accepting', 'open') then
     enlisted := 0;
     duplicates := 0;
@@ -49,10 +51,10 @@ begin
       )
   ),
   added as (
-    insert into public.items (id, batch_id, function, quota, input, input_key, domain, custom_id, source_key, fresh,
+    insert into public.items (id, batch_id, owner, function, quota, input, input_key, domain, custom_id, source_key, fresh,
       state, reason, error, finished_at)
-    select g.id, enlist_v1.batch_id, function_name, quota_name, g.input, g.input_key, g.domain, g.custom_id,
-      g.source_key, coalesce(g.fresh, false),
+    select g.id, enlist_v1.batch_id, coalesce(batch_owner, public.operator_id()), function_name, quota_name, g.input,
+      g.input_key, g.domain, g.custom_id, g.source_key, coalesce(g.fresh, false),
       case when g.refusal is null then 'waiting' else 'dead' end, case when g.refusal is not null then 'bad_input' end,
       g.refusal, case when g.refusal is not null then public.moment() end
     from given g
@@ -64,6 +66,17 @@ begin
   duplicates := cardinality(inputs) - enlisted;
   update public.batches b set fanned_at = public.moment() where b.id = enlist_v1.batch_id;
   return next;
+end
+$$;
+
+-- Whose the items of a batch are: the key's that sent it. What operators send, and every backlog, is the operator's.
+create function public.owner_of(batch public.batches) returns uuid
+language plpgsql stable set search_path = '' as $$
+begin
+  return case
+    when batch.owner is null or batch.source = 'backlog' then public.operator_id()
+    when (select k.operator from public.api_keys k where k.id = batch.owner) then public.operator_id()
+    else batch.owner end;
 end
 $$;
 

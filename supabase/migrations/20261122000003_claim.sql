@@ -10,10 +10,13 @@ language sql immutable set search_path = '' as $$
     case when name like 'domain:%' then interval '5 minutes' else interval '20 seconds' end
 $$;
 
-create function public.fingerprint(function_name text, input_key text, variant text) returns bytea
+-- What results are found again by. `cache` is the manifest's word for who may use them: `owner`, the owner alone;
+-- `all`, everybody.
+create function public.fingerprint(function_name text, input_key text, variant text, owner uuid, cache text) returns bytea
 language plpgsql stable set search_path = '' as $$
 begin
-  return sha256(convert_to(function_name || chr(31) || input_key || chr(31) || variant, 'UTF8'));
+  return sha256(convert_to(function_name || chr(31) || input_key || chr(31) || variant || chr(31)
+    || case when cache = 'all' then 'all' else owner::text end, 'UTF8'));
 end
 $$;
 
@@ -47,7 +50,8 @@ create type public.claim_plan as (
 -- attempt, a new lease. Decisions:
 --   run        lease taken, attempt counted; the metered call may go out in `wait` seconds (when the claim `books`)
 --   rest       come back in `wait` seconds; no attempt spent
---   cached     closed with the result of an earlier item (same function, input and variant, young enough)
+--   cached     closed with the result of an earlier item (same function, input, variant and owner, young enough;
+--              of any owner where the manifest says `cache: all`)
 --   known      (to who named its `content`) an earlier item's result was made from the same: validators ->> 'result_id'
 --   done       final already;  cancelled, dead: closed just now;  unknown: no such item
 -- A claim that does not book only looks whether there would be a slot: its work prepares something first, and claims again
@@ -65,6 +69,7 @@ create function public.claim_v1(
   max_attempts integer default 5,
   cache_seconds double precision default 2592000,
   books boolean default true,
+  cache text default 'owner',
   -- No slot is nearer than this: the answer that tells it has to arrive first.
   lead_seconds double precision default 0
 )
@@ -72,7 +77,9 @@ returns table (
   item_id uuid, holder uuid, decision text, reason text, wait double precision, attempt integer, input jsonb,
   memo jsonb, validators jsonb, batch_id uuid, domain text, input_key text,
   -- Since when `wait` counts, and how long the quota rests from then on: an answer may be late, and its slot gone by.
-  moment double precision, quota_rests double precision
+  moment double precision, quota_rests double precision,
+  -- It is a row of the operator's backlog, which will not offer it again.
+  from_backlog boolean
 )
 language plpgsql
 set search_path = ''
@@ -86,13 +93,13 @@ declare
   ids uuid[] := array(select (c ->> 'item_id')::uuid from unnest(claims) c);
   plan public.claim_plan[];
 begin
-  perform from public.items i where i.id = any (ids || public.alike(ids)) order by i.id for update;
+  perform from public.items i where i.id = any (ids || public.alike(ids, cache)) order by i.id for update;
   if exists (select from unnest(claims) c where c ? 'content') then
-    perform public.claim_content(claims, function_name, quota_name);
+    perform public.claim_content(claims, function_name, quota_name, cache);
   end if;
   moment := public.moment();
 
-  plan := public.claim_decide(claims, function_name, variant, max_attempts, cache_seconds, patience_seconds, moment);
+  plan := public.claim_decide(claims, function_name, variant, max_attempts, cache, cache_seconds, patience_seconds, moment);
   plan := public.claim_pace(plan, quota_name, reserve_tokens, lease_seconds, patience_seconds, books, lead_seconds, moment);
 
   update public.items i set
@@ -136,7 +143,7 @@ begin
   select p.item_id, p.holder, p.decision, p.reason, p.wait, i.attempts, i.input, i.memo,
     case when p.decision = 'known' then jsonb_build_object('result_id', p.result_id) else kept.validators end,
     i.batch_id, i.domain, i.input_key, extract(epoch from moment)::double precision,
-    greatest(0, public.seconds_between(moment, greatest(q.rests_until, b.rests_until)))
+    greatest(0, public.seconds_between(moment, greatest(q.rests_until, b.rests_until))), i.source_key is not null
   from unnest(plan) p
   left join public.items i on i.id = p.item_id
   left join public.quotas q on q.name = quota_name
@@ -151,17 +158,19 @@ begin
 end
 $$;
 
--- Items alike (same function and input) are locked together, so that one of them is paid for and the others wait.
-create function public.alike(ids uuid[]) returns uuid[]
+-- Items alike (same function and input, and one owner or `cache: all`) are locked together, so that one of them is paid for and
+-- the others wait.
+create function public.alike(ids uuid[], cache text) returns uuid[]
 language plpgsql stable set search_path = '' as $$
 begin
   return array(
     select a.id from unnest(ids) as given (id)
     -- "offset 0" holds the order: from the few that are given to the few that are alike.
-    cross join lateral (select i.function, i.input_key from public.items i where i.id = given.id offset 0) i
+    cross join lateral (select i.function, i.input_key, i.owner from public.items i where i.id = given.id offset 0) i
     cross join lateral (
       select t.id from public.items t
-      where t.function = i.function and t.input_key = i.input_key and t.state in ('waiting', 'running') offset 0
+      where t.function = i.function and t.input_key = i.input_key and (cache = 'all' or t.owner = i.owner)
+        and t.state in ('waiting', 'running') offset 0
     ) a
   );
 end
@@ -169,11 +178,11 @@ $$;
 
 -- Notes what these items hold. Whoever holds the quota's lock sees what every other claim of it noted before, so of two
 -- items with the same content one is paid for, whatever instances they are on.
-create function public.claim_content(claims jsonb[], function_name text, quota_name text) returns void
+create function public.claim_content(claims jsonb[], function_name text, quota_name text, cache text) returns void
 language plpgsql set search_path = '' as $$
 begin
   perform from public.quotas q where q.name = quota_name for no key update;
-  update public.items i set content_key = public.fingerprint(function_name, c ->> 'content', 'content')
+  update public.items i set content_key = public.fingerprint(function_name, c ->> 'content', 'content', i.owner, cache)
   from unnest(claims) c
   where c ? 'content' and i.id = (c ->> 'item_id')::uuid and i.holder = (c ->> 'holder')::uuid;
 end
@@ -181,7 +190,7 @@ $$;
 
 -- What is known of each item by itself, before any upstream is looked at.
 create function public.claim_decide(
-  claims jsonb[], function_name text, variant text, max_attempts integer, cache_seconds double precision,
+  claims jsonb[], function_name text, variant text, max_attempts integer, cache text, cache_seconds double precision,
   patience_seconds double precision, moment timestamptz
 ) returns public.claim_plan[]
 language plpgsql set search_path = '' as $$
@@ -190,8 +199,8 @@ begin
     with known as (
       select u.place::integer as place, (u.body ->> 'item_id')::uuid as item_id, (u.body ->> 'holder')::uuid as holder,
         i.id, i.state, i.holder as held_by, i.leased_until, i.not_before, i.attempts, i.fresh, i.domain, i.input_key,
-        i.created_at, case when i.holder = (u.body ->> 'holder')::uuid then i.content_key end as content_key,
-        b.state as batch_state, b.deadline, public.fingerprint(function_name, i.input_key, variant) as fingerprint
+        i.owner, i.created_at, case when i.holder = (u.body ->> 'holder')::uuid then i.content_key end as content_key,
+        b.state as batch_state, b.deadline, public.fingerprint(function_name, i.input_key, variant, i.owner, cache) as fingerprint
       from unnest(claims) with ordinality as u (body, place)
       left join public.items i on i.id = (u.body ->> 'item_id')::uuid
       left join public.batches b on b.id = i.batch_id
@@ -214,7 +223,8 @@ begin
       left join lateral (
         select a.leased_until from (
           select t.id, t.state, t.leased_until from public.items t
-          where t.function = function_name and t.input_key = k.input_key and t.state in ('waiting', 'running') offset 0
+          where t.function = function_name and t.input_key = k.input_key and (cache = 'all' or t.owner = k.owner)
+            and t.state in ('waiting', 'running') offset 0
         ) a
         where a.state = 'running' and a.leased_until > moment and a.id <> k.item_id
         limit 1

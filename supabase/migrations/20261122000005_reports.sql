@@ -266,11 +266,32 @@ language sql stable set search_path = '' as $$
   group by b.id
 $$;
 
+-- A row as the owner of item `i` sees it, whose result it is. What another owner's item made (`cache: all`) tells nothing of
+-- that owner: `typed` columns say what this item's own input says, null where that has no such field, and the receipt
+-- (id, attempts, tokens, cost, times) is this item's.
+create function public.row_for_owner(result jsonb, i public.items, typed text[]) returns jsonb
+language plpgsql stable set search_path = '' as $$
+begin
+  if result is null or i.result_id = i.id
+    or exists (select from public.items made where made.id = i.result_id and made.owner = i.owner) then
+    return result;
+  end if;
+  return result
+    || (select coalesce(jsonb_object_agg(t.name, coalesce(i.input -> t.name, 'null')), '{}') from unnest(typed) as t (name))
+    || (
+      select jsonb_object_agg(r.name, r.value)
+      from jsonb_each(jsonb_build_object('item_id', i.id, 'attempts', i.attempts, 'tokens_in', i.tokens_in,
+        'tokens_out', i.tokens_out, 'cost_usd', i.cost_usd, 'latency_ms', 0, 'created_at', i.finished_at)) as r (name, value)
+      where result ? r.name
+    );
+end
+$$;
+
 -- One page of a batch's items in their order, each with its result row. `after`: the last item of the page before.
--- `whole`: inputs uncut, as files have them; else as lists show them.
+-- `whole`: inputs uncut, as files have them; else as lists show them. `typed`: see row_for_owner.
 create function public.batch_results_v1(
   batch_id uuid, result_table text, after uuid default null, most integer default 100, states text[] default null,
-  whole boolean default false
+  whole boolean default false, typed text[] default '{}'
 ) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
@@ -283,13 +304,27 @@ begin
        ''input_cut'', not $5 and public.short_input(i.input) <> i.input, ''state'', i.state, ''reason'', i.reason,
        ''error'', i.error, ''attempts'', i.attempts, ''cached'', coalesce(i.result_id <> i.id, false),
        ''tokens_in'', i.tokens_in, ''tokens_out'', i.tokens_out, ''cost_usd'', i.cost_usd,
-       ''not_before'', i.not_before, ''finished_at'', i.finished_at, ''result'', to_jsonb(r))
+       ''not_before'', i.not_before, ''finished_at'', i.finished_at, ''result'', public.row_for_owner(to_jsonb(r), i, $6))
      from public.items i
      left join public.%I r on r.item_id = i.result_id
      where i.batch_id = $1 and ($2 is null or i.id > $2) and ($3 is null or i.state = any ($3))
      order by i.id limit $4 + 1), $4)', result_table)
-  into page using batch_id, after, states, most, whole;
+  into page using batch_id, after, states, most, whole, typed;
   return page;
+end
+$$;
+
+-- The result of one item, as batch_results_v1 has it.
+create function public.item_result_v1(item_id uuid, result_table text, typed text[] default '{}') returns jsonb
+language plpgsql stable set search_path = '' as $$
+declare
+  found jsonb;
+begin
+  execute format(
+    'select public.row_for_owner(to_jsonb(r), i, $2) from public.items i join public.%I r on r.item_id = i.result_id
+     where i.id = $1', result_table)
+  into found using item_id, typed;
+  return found;
 end
 $$;
 

@@ -19,10 +19,12 @@ MANIFEST = {
     "work_seconds": 20,
     "timeout_seconds": 60,
 }
-# One code, several functions: a twin on the same quota, one in a hurry, two that share a narrow quota.
+# One code, several functions: a twin on the same quota, one whose results all owners share, one in a hurry, two that
+# share a narrow quota.
 PROBES = {
-    "probe": {"backlog": "probe_backlog"},
+    "probe": {"backlog": "probe_backlog", "options": ["n", "text", "seconds"]},
     "twin": {},
+    "common": {"cache": "all", "typed": ["url"]},
     "hasty": {"work_seconds": 0.5, "model": None},
     "narrow": {"quota": "narrow", "patience_seconds": 1},
     "narrow_twin": {"quota": "narrow", "patience_seconds": 1},

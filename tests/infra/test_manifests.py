@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from functions.article.article import ArticleItem
+from functions.poster.poster import PosterItem
 from infra.manifests import BadManifest, load
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +43,12 @@ def test_a_function_is_its_defaults_and_what_differs(loaded):
     ("wrong", "said"),
     [
         ({"max_instance": 3}, "unknown key 'max_instance'"),
+        ({"cache": "everybody"}, "cache must be one of owner, all, not 'everybody'"),
+        ({"cache": None}, "cache must be"),
+        ({"cache": "all"}, "typed is missing: cache: all needs the columns of the table that come from the input"),
+        ({"typed": "url"}, "typed must be a list"),
+        ({"typed": ["URL"]}, "typed: 'URL' is no name of a field"),
+        ({"options": [5]}, "options: 5 is no name of a field"),
         ({"kind": "cron"}, "kind must be one of item, push, http, not 'cron'"),
         ({"kind": ["item"]}, "kind must be a word"),
         ({"quota": None}, "quota is missing"),
@@ -206,3 +214,27 @@ def test_the_project_itself_is_in_order():
 @pytest.mark.parametrize(("given", "obeyed"), [({}, True), ({"robots": False}, False)])
 def test_robots_txt_is_obeyed_unless_a_manifest_says_otherwise(loaded, given, obeyed):
     assert loaded(**given)["functions"]["mine"]["robots"] is obeyed
+
+
+ITEM_FUNCTIONS = [name for name, one in load(ROOT)["functions"].items() if one["kind"] == "item"]
+
+
+@pytest.mark.parametrize("name", ITEM_FUNCTIONS)
+def test_typed_are_columns_of_the_functions_table(db, name):
+    manifest = load(ROOT)["functions"][name]
+
+    columns = db.execute("select table_columns_v1(%s) as names", [manifest["table"]]).fetchone()["names"]
+
+    assert set(manifest["typed"]) <= set(columns)
+
+
+def options_of(item):
+    return [name for name, field in item.model_fields.items() if not field.is_required()]
+
+
+def test_options_are_what_an_item_may_do_without():
+    functions = load(ROOT)["functions"]
+
+    assert set(functions["article"]["options"]) == set(options_of(ArticleItem))
+    assert set(functions["poster"]["options"]) == set(options_of(PosterItem))
+    assert {name for name in ITEM_FUNCTIONS if functions[name]["submittable"]} == {"article", "poster"}

@@ -28,6 +28,7 @@ class ProbeItem(BaseModel):
 class ProbeRow(BaseModel):
     said: str | None
     number: float | None = None
+    url: str | None = None
 
 
 class Said(BaseModel):
@@ -36,7 +37,7 @@ class Said(BaseModel):
 
 
 async def done(item: ProbeItem, services: Services) -> ProbeRow:
-    return ProbeRow(said=f"attempt {services.attempt}")
+    return ProbeRow(said=f"attempt {services.attempt}", url=item.url)
 
 
 async def misfit(item: ProbeItem, services: Services) -> ProbeRow:

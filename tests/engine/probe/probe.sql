@@ -2,6 +2,7 @@ create table public.probe_rows (
   item_id uuid primary key,
   said text not null,
   number double precision,
+  url text,
   created_at timestamptz not null default now()
 );
 create view public.probe_backlog with (security_invoker = true) as
