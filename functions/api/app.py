@@ -56,7 +56,7 @@ def make_app() -> FastAPI:
         batch_routes(batches, Remembered(batches, cache), store),
         item_routes(items),
         dead_letter_routes(DeadLetters(store, items, batches)),
-        poster_routes(store),
+        poster_routes(store, known),
         rate_limit_routes(store),
         audit_routes(store),
         probe_routes(

@@ -29,7 +29,7 @@ class Items:
         item: Row | None = await self._store.call("item_v1", item_id=str(item_id), owner=owner.scope)
         if not item:
             raise not_there(item_id)
-        return {**item, "result": await self._result(item["function"], item.pop("result_id"))}
+        return {**item, "result": await self._result(item["function"], item_id)}
 
     async def search(self, owner: KeyHolder, words: str, before: UUID | None, limit: int) -> Page:
         """By id, by custom_id, or by a part of either of address and custom_id; the newest first."""
@@ -38,12 +38,14 @@ class Items:
         )
         return page_of(rows)
 
-    async def _result(self, function: str, result_id: str | None) -> Row | None:
+    async def _result(self, function: str, item_id: UUID) -> Row | None:
         manifest = self._known.functions.get(function)
-        if result_id is None or manifest is None or manifest.table is None:
+        if manifest is None or manifest.table is None:
             return None
-        rows = await self._store.select(manifest.table, item_id=result_id)
-        return rows[0] if rows else None
+        result: Row | None = await self._store.call(
+            "item_result_v1", item_id=str(item_id), result_table=manifest.table, typed=list(manifest.typed)
+        )
+        return result
 
 
 def not_there(item_id: UUID) -> Problem:

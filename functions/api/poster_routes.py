@@ -11,6 +11,7 @@ from functions.api.keys import Operator, Owner
 from functions.api.overlay import overlay_svg, security_policy
 from functions.api.posters import CURSOR, ID_PATTERN, MOST_POSTERS, Posters, read_posters
 from functions.api.problems import Problem, documented
+from shared.manifest import Manifests
 from shared.store import Store
 
 PAGE, MOST_PAGE = 50, 200
@@ -80,8 +81,8 @@ class PosterPage(BaseModel):
     next_cursor: str | None
 
 
-def poster_routes(store: Store) -> APIRouter:
-    routes, posters = APIRouter(tags=["posters"]), Posters(store)
+def poster_routes(store: Store, known: Manifests) -> APIRouter:
+    routes, posters = APIRouter(tags=["posters"]), Posters(store, known)
     add_keeping(routes, posters)
     add_pages(routes, posters)
     # A content_id may hold slashes, so the longer path comes first.

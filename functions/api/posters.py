@@ -12,6 +12,7 @@ from functions.api.limits import storable
 from functions.api.pages import within_bytes
 from functions.api.problems import Problem
 from shared.errors import Rejected
+from shared.manifest import Manifests
 from shared.store import ROWS_PER_CALL, Store
 from shared.urls import parse
 
@@ -55,8 +56,9 @@ class PosterIn(BaseModel):
 class Posters:
     """The posters of the database, as one caller at a time sees them."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, known: Manifests) -> None:
         self._store = store
+        self._typed = list(known.functions["poster"].typed)
 
     async def keep(self, given: Sequence[Any]) -> Row:
         """Keep the good ones; tell of the bad ones."""
@@ -68,7 +70,7 @@ class Posters:
 
     async def one(self, owner: KeyHolder, content_id: str) -> Row:
         """How it stands, and its newest analysis. Raises Problem 404."""
-        rows = await self._store.call("poster_v1", wanted=content_id, caller=owner.scope)
+        rows = await self._store.call("poster_v1", wanted=content_id, caller=owner.scope, typed=self._typed)
         if not rows:
             raise Problem(404, f"You have no poster {content_id!r}: submit it to the function poster first.")
         known: Row = rows[0]
@@ -85,7 +87,13 @@ class Posters:
         """A page of analysed posters."""
         score, item = read_cursor(cursor)
         rows = await self._store.call(
-            "posters_v1", caller=owner.scope, sort=sort, most=limit, after_score=score, after_id=item
+            "posters_v1",
+            caller=owner.scope,
+            sort=sort,
+            most=limit,
+            after_score=score,
+            after_id=item,
+            typed=self._typed,
         )
         shown = within_bytes(rows)
         last = f"{shown[-1]['score']!r}~{shown[-1]['analysis']['item_id']}" if goes_on(rows, shown, limit) else None

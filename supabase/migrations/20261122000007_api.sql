@@ -643,7 +643,7 @@ create function public.item_v1(item_id uuid, owner uuid default null) returns js
 language sql stable set search_path = '' as $$
   select jsonb_build_object('item_id', i.id, 'batch_id', i.batch_id, 'function', i.function, 'custom_id', i.custom_id,
     'input', i.input, 'domain', i.domain, 'state', i.state, 'reason', i.reason, 'error', i.error, 'attempts', i.attempts,
-    'deferrals', i.deferrals, 'cached', coalesce(i.result_id <> i.id, false), 'result_id', i.result_id,
+    'deferrals', i.deferrals, 'cached', coalesce(i.result_id <> i.id, false),
     'tokens_in', i.tokens_in, 'tokens_out', i.tokens_out, 'cost_usd', i.cost_usd, 'estimated_usd', (
       select coalesce(sum(a.cost_usd), 0) from public.attempts a where a.item_id = i.id and a.estimated),
     'created_at', i.created_at, 'not_before', i.not_before, 'finished_at', i.finished_at, 'discarded_at', i.discarded_at,

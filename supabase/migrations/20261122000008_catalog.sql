@@ -109,7 +109,7 @@ $$;
 
 -- Everything about one poster is found by its content_id; only poster's items write this index. Whoever sends a longer one
 -- than the function takes has it refused there, not by the index.
-create index items_of_poster on public.items (left(input ->> 'content_id', 200), id desc) where function = 'poster';
+create index items_of_poster on public.items (left(input ->> 'content_id', 200), owner, id desc) where function = 'poster';
 
 -- How well overlays go on a poster: the mean of its zones' scores.
 create function public.poster_score(zones jsonb) returns double precision
@@ -119,41 +119,47 @@ language sql immutable parallel safe set search_path = '' as $$
 $$;
 create index poster_analyses_score on public.poster_analyses (public.poster_score(zones), item_id);
 
--- Whether this is the analysis a caller sees of a poster: the one that the newest item led to, of those of his batches and of
--- nobody's, though it be older than another one. Null is an operator: he sees those whose items were deleted too.
-create function public.sees_analysis(analysis uuid, of_content text, caller uuid) returns boolean
+-- Through which item a caller sees this analysis of a poster: the newest of his own that ended with an analysis, if it ended
+-- with this one. A null caller is an operator, who sees everybody's, and by its own id an analysis whose items were deleted.
+create function public.seen_through(analysis uuid, of_content text, caller uuid) returns uuid
 language sql stable set search_path = '' as $$
-  select analysis = coalesce(
-    (select a.item_id
-     from public.items i join public.batches b on b.id = i.batch_id join public.poster_analyses a on a.item_id = i.result_id
-     where i.function = 'poster' and left(i.input ->> 'content_id', 200) = of_content and i.state = 'done'
-       and (caller is null or b.owner is null or b.owner = caller)
-     order by i.id desc limit 1),
-    (select a.item_id from public.poster_analyses a
-     where caller is null and a.content_id = of_content order by a.item_id desc limit 1))
+  with newest as (
+    select i.id, i.result_id
+    from public.items i join public.poster_analyses a on a.item_id = i.result_id
+    where i.function = 'poster' and left(i.input ->> 'content_id', 200) = of_content and i.state = 'done'
+      and (caller is null or i.owner = caller)
+    order by i.id desc limit 1
+  )
+  select n.id from newest n where n.result_id = analysis
+  union all
+  select a.item_id from (
+    select p.item_id from public.poster_analyses p where p.content_id = of_content order by p.item_id desc limit 1
+  ) a
+  where caller is null and a.item_id = analysis and not exists (select from newest)
 $$;
 
--- One poster as a caller sees it: how its newest item stands, and its newest analysis. No row: he sees nothing of it.
-create function public.poster_v1(wanted text, caller uuid) returns setof jsonb
+-- One poster as a caller sees it: how his newest item of it stands, and his newest analysis. The operator's table of posters is
+-- told to operators alone (a null caller). No row: the caller has nothing of it.
+create function public.poster_v1(wanted text, caller uuid, typed text[] default '{}') returns setof jsonb
 language sql stable set search_path = '' as $$
-  with mine as materialized (
-    select i.* from public.items i join public.batches b on b.id = i.batch_id
-    where i.function = 'poster' and left(i.input ->> 'content_id', 200) = wanted
-      and (caller is null or b.owner is null or b.owner = caller)
+  with own as materialized (
+    select i.* from public.items i
+    where i.function = 'poster' and left(i.input ->> 'content_id', 200) = wanted and (caller is null or i.owner = caller)
     order by i.id desc limit 100
   ), newest as (
-    select * from mine order by id desc limit 1
+    select * from own order by id desc limit 1
   ), analysis as (
-    select a.* from mine m join public.poster_analyses a on a.item_id = m.result_id
-    where m.state = 'done' order by m.id desc limit 1
+    select a.zones, public.row_for_owner(to_jsonb(a), o::public.items, typed) as told
+    from own o join public.poster_analyses a on a.item_id = o.result_id
+    where o.state = 'done' order by o.id desc limit 1
   ), known as (
-    select p.* from public.posters p where p.content_id = wanted and (caller is null or exists (select from mine))
+    select p.* from public.posters p where p.content_id = wanted and caller is null
   )
   select jsonb_build_object(
     'content_id', wanted,
     'title', coalesce(k.title, n.input ->> 'title'), 'url', coalesce(k.url, n.input ->> 'url'), 'active', k.active,
     'state', n.state, 'reason', n.reason, 'error', n.error, 'item_id', n.id, 'not_before', n.not_before,
-    'finished_at', n.finished_at, 'score', public.poster_score(a.zones), 'analysis', to_jsonb(a)
+    'finished_at', n.finished_at, 'score', public.poster_score(a.zones), 'analysis', a.told
   )
   from (select) as one
   left join newest n on true left join analysis a on true left join known k on true
@@ -161,8 +167,10 @@ language sql stable set search_path = '' as $$
 $$;
 
 -- Analyses a caller sees, the newest of each poster, a page at a time. `sort`: newest, score (the best first) or -score.
+-- `after_id`: the item_id of the last analysis of the page before.
 create function public.posters_v1(
-  caller uuid, sort text, most integer, after_score double precision default null, after_id uuid default null
+  caller uuid, sort text, most integer, after_score double precision default null, after_id uuid default null,
+  typed text[] default '{}'
 ) returns jsonb
 language plpgsql stable set search_path = '' as $$
 declare
@@ -175,16 +183,22 @@ declare
     when 'score' then 'public.poster_score(a.zones) desc, a.item_id desc'
     when '-score' then 'public.poster_score(a.zones), a.item_id'
     else 'a.item_id desc' end;
+  -- Analyses stand in the order of the items that made them, which are not told to whoever was given their result.
+  place uuid := coalesce((select i.result_id from public.items i where i.id = after_id and i.owner = caller), after_id);
 begin
   execute format(
     'select coalesce(jsonb_agg(l.line), ''[]'') from (select jsonb_build_object(
-       ''content_id'', a.content_id, ''title'', p.title, ''url'', a.url, ''active'', p.active, ''state'', ''done'',
-       ''score'', public.poster_score(a.zones), ''analysis'', to_jsonb(a))
+       ''content_id'', a.content_id, ''title'', case when $1 is null then p.title else i.input ->> ''title'' end,
+       ''url'', coalesce(i.input ->> ''url'', a.url), ''active'', p.active, ''state'', ''done'',
+       ''score'', public.poster_score(a.zones),
+       ''analysis'', case when i.id is null then to_jsonb(a) else public.row_for_owner(to_jsonb(a), i, $5) end)
      from public.poster_analyses a
-     left join public.posters p on p.content_id = a.content_id
-     where public.sees_analysis(a.item_id, a.content_id, $1) and ($4 is null or %s)
+     cross join lateral public.seen_through(a.item_id, a.content_id, $1) as s (item_id)
+     left join public.items i on i.id = s.item_id
+     left join public.posters p on p.content_id = a.content_id and $1 is null
+     where s.item_id is not null and ($4 is null or %s)
      order by %s limit $2) l (line)', behind, ordering)
-  into page using caller, most, after_score, after_id;
+  into page using caller, most, after_score, place, typed;
   return page;
 end
 $$;

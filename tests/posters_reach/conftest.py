@@ -83,9 +83,9 @@ def item_of(posters):
             "url": url or f"http://posters.test/{content_id}.jpg",
         }
         item = posters.execute(
-            "insert into items (batch_id, function, quota, state, input, input_key, reason, error)"
-            " values (%s, 'poster', 'gemini-vision', %s, %s, %s, %s, %s) returning id",
-            [batch["id"], state, json.dumps(given), content_id, reason, error],
+            "insert into items (batch_id, owner, function, quota, state, input, input_key, reason, error)"
+            " values (%s, coalesce(%s, operator_id()), 'poster', 'gemini-vision', %s, %s, %s, %s, %s) returning id",
+            [batch["id"], owner, state, json.dumps(given), content_id, reason, error],
         ).fetchone()
         posters.execute("update items set result_id = id where id = %s and state = 'done'", [item["id"]])
         return item["id"]

@@ -134,18 +134,54 @@ def test_the_newest_that_i_may_see_is_shown(customer, caller_of, analysed):
     assert [poster["score"] for poster in customer.get("/v3/posters").json()["posters"]] == [0.3]
 
 
-def test_a_backlog_run_is_everybodys(customer, analysed):
+def test_what_a_scheduled_run_found_is_seen_by_operators_alone(customer, operator, analysed):
     analysed("t1", owner=None)
 
-    assert customer.get("/v3/posters/t1").status_code == 200
+    for path in ("/v3/posters/t1", "/v3/posters/t1/overlay.svg"):
+        assert (customer.get(path).status_code, operator.get(path).status_code) == (404, 200)
+    assert (ids(customer.get("/v3/posters")), ids(operator.get("/v3/posters"))) == ([], ["t1"])
 
 
-def test_a_result_from_the_cache_is_seen_by_whoever_got_it(customer, caller_of, analysed, item_of, posters):
+def test_a_customers_poster_shows_nothing_of_the_operators_row_of_it(customer, operator, analysed):
+    operator.post({"posters": [poster(1, title="A secret title", url="http://posters.test/secret.jpg", active=False)]})
+    analysed("t1", owner=customer.id)
+
+    told = [customer.get("/v3/posters/t1").json(), *customer.get("/v3/posters").json()["posters"]]
+
+    for one in told:
+        assert (one["title"], one["url"], one["active"]) == ("The Tin Exchange", "http://posters.test/t1.jpg", None)
+
+
+def test_a_result_of_anothers_is_shown_as_ones_own(customer, caller_of, analysed, item_of, posters):
+    """As it would be with `cache: all`."""
     source = analysed("t1", owner=caller_of().id)
-    borrowed = item_of("t1", owner=customer.id)
+    borrowed = item_of("t1", owner=customer.id, url="http://posters.test/t1.jpg#mine")
     posters.execute("update items set result_id = %s where id = %s", [source, borrowed])
 
-    assert customer.get("/v3/posters/t1").json()["analysis"]["item_id"] == str(source)
+    told = [customer.get("/v3/posters/t1").json(), *customer.get("/v3/posters").json()["posters"]]
+
+    assert len(told) == 2
+    for one in told:
+        assert one["url"] == one["analysis"]["url"] == "http://posters.test/t1.jpg#mine"
+        assert (one["analysis"]["item_id"], one["analysis"]["tokens_in"]) == (str(borrowed), 0)
+        assert str(source) not in str(one)
+
+
+def test_pages_go_on_behind_a_result_of_anothers(customer, caller_of, analysed, item_of, posters):
+    stranger = caller_of()
+    for name in ("t1", "t2", "t3"):
+        source = analysed(name, owner=stranger.id)
+        posters.execute("update items set result_id = %s where id = %s", [source, item_of(name, owner=customer.id)])
+
+    found, cursor = [], {}
+    for _ in range(4):
+        page = customer.get("/v3/posters", limit=1, **cursor)
+        found += ids(page)
+        cursor = {"cursor": page.json()["next_cursor"]}
+        if cursor["cursor"] is None:
+            break
+
+    assert found == ["t3", "t2", "t1"]
 
 
 def test_an_address_that_came_back_shows_its_own_analysis(operator, customer, analysed, item_of, posters):
