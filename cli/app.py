@@ -62,7 +62,9 @@ def run(  # noqa: PLR0913 - its parameters are its flags
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Do the work again even where a result is kept.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Send nothing when a line is bad.")] = False,
-    backlog: Annotated[bool, typer.Option("--backlog", help="Take the items from the function's backlog.")] = False,
+    backlog: Annotated[
+        bool, typer.Option("--backlog", help="Take the items from the function's backlog (with an operator's key).")
+    ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="With --backlog: this many at most.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="With --backlog: only say what would happen.")] = False,
     wait: Wait = False,
@@ -167,7 +169,7 @@ def health(context: typer.Context, as_json: AsJson = False) -> None:
 
 @app.command()
 def metrics(context: typer.Context) -> None:
-    """Print the API's metrics in Prometheus text."""
+    """Print the API's metrics in Prometheus text (with an operator's key)."""
     typer.echo(_client(context).metrics(), nl=False)
 
 

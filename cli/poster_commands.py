@@ -99,7 +99,7 @@ def add_analyze(app: typer.Typer, client_of: Callable[[typer.Context], Client]) 
         ] = None,
         fail_on: Annotated[FailOn, typer.Option(help="Which outcomes end with exit code 1.")] = FailOn.dead,
     ) -> None:
-        """Find where overlays may go on posters that are new, and print a row for each."""
+        """Find where overlays may go on posters that are new, and print a row for each (with an operator's key)."""
         options = {"download_timeout": download_timeout} if download_timeout else {}
         wish = posters.Wish(limit, batch_size, options, include_inactive, again, timeout)
         raise typer.Exit(

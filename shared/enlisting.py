@@ -50,6 +50,15 @@ def checked_entry(
     return entry(given, manifest, options, source_key=source_key)
 
 
+def unknown_options(options: Mapping[str, Any], manifest: Manifest) -> str | None:
+    """What is wrong with options that the function's items do not know; None: all are known."""
+    known = ["fresh", *manifest.options]
+    unknown = sorted(set(options) - set(known))
+    if not unknown:
+        return None
+    return f"{manifest.name} has no option {', '.join(map(repr, unknown))}; it has: {', '.join(known)}"
+
+
 def identity(given: Mapping[str, Any], manifest: Manifest) -> tuple[str, str | None]:
     """(key, domain): inputs that differ only in how their address is written have one key."""
     host = None

@@ -189,8 +189,17 @@ def stopping() -> bool:
 
 
 def read_input(model: type[Item], claim: Claim) -> Item:
+    """The item's input as its model. Raises Rejected.
+
+    A key that the model does not know is a mistake of whoever typed it. In a row of a backlog it is left out: a backlog
+    does not offer a row again, so nobody's mistake may end it.
+    """
+    given = claim.input
+    if claim.from_backlog and (unknown := sorted(set(given) - set(model.model_fields))):
+        log.warning("unknown_keys", item_id=str(claim.item_id), keys=unknown)
+        given = {key: value for key, value in given.items() if key in model.model_fields}
     try:
-        return model.model_validate(claim.input)
+        return model.model_validate(given)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, problem["loc"])) or "input"

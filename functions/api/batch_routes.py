@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.requests import ClientDisconnect
 
-from functions.api.batches import Batches
+from functions.api.batches import Batches, Table
 from functions.api.bodies import BrokeOff
 from functions.api.conditional import conditional
 from functions.api.keys import Owner
@@ -91,7 +91,7 @@ def add_submit(routes: APIRouter, submitting: Submitting) -> None:
         status_code=202,
         summary="Submit a batch",
         response_model=Batch,
-        responses={200: {"model": Estimate, "description": "A dry run"}, **documented(409, 413, 415)},
+        responses={200: {"model": Estimate, "description": "A dry run"}, **documented(403, 409, 413, 415)},
         openapi_extra=BODY,
     )
     async def submit(
@@ -204,7 +204,7 @@ def add_contents(routes: APIRouter, batches: Batches, remembered: Remembered, st
 
 
 async def in_whole(  # noqa: PLR0913
-    kind: str, batches: Batches, store: Store, table: str, batch_id: UUID, after: UUID | None, state: States
+    kind: str, batches: Batches, store: Store, table: Table, batch_id: UUID, after: UUID | None, state: States
 ) -> Response:
     """All results from `after` on, sent as they are read. The first page is read before anything is answered."""
 
@@ -214,7 +214,7 @@ async def in_whole(  # noqa: PLR0913
     rows = await following(after)
     if kind == "jsonl":
         return StreamingResponse(as_lines(rows, following), media_type=LINES)
-    columns = await store.call("table_columns_v1", table_name=table)
+    columns = await store.call("table_columns_v1", table_name=table.name)
     return StreamingResponse(as_csv(rows, following, columns), media_type=f"{CSV}; charset=utf-8")
 
 

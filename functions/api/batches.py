@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,8 +14,8 @@ from functions.api.keys import KeyHolder
 from functions.api.pages import Page, page_of
 from functions.api.problems import Problem
 from functions.api.progress import STOPPED, describe, in_the_database
-from functions.api.submission import Wanted
-from shared.enlisting import estimate
+from functions.api.submission import Order, Wanted
+from shared.enlisting import estimate, unknown_options
 from shared.manifest import Manifest, Manifests
 from shared.messages import Messages
 from shared.store import Store
@@ -22,6 +23,14 @@ from shared.store import Store
 Row = dict[str, Any]
 # So long a request goes on cancelling or trying again by itself; the sweep does the rest, or the caller asks once more.
 WORK_SECONDS = 20.0
+
+
+@dataclass(frozen=True)
+class Table:
+    """Where a function keeps its rows, and which columns come from the input; see row_for_owner."""
+
+    name: str
+    typed: Sequence[str]
 
 
 class Batches:
@@ -45,13 +54,20 @@ class Batches:
         """The names of those that do."""
         return [one.name for one in self._known.functions.values() if takes_items(one)]
 
+    def ordered(self, order: Order) -> Manifest:
+        """The function of an order. Raises Problem 422: there is none, or its items do not know these options."""
+        manifest = self.function(order.function)
+        if wrong := unknown_options(order.options, manifest):
+            raise Problem(422, f"options: {wrong}.")
+        return manifest
+
     def most_input_bytes(self) -> int:
         """What an input may have where that is most."""
         return max(self._known.functions[name].input_bytes for name in self.functions())
 
     async def submit(self, owner: KeyHolder, wanted: Wanted, items: Places) -> Row:
         """Enlist the items and tell the fan-out. Nothing is lost once this returns, whatever dies after it."""
-        manifest = self.function(wanted.order.function)
+        manifest = self.ordered(wanted.order)
         return await self._told(owner, await self._filling.with_items(owner, manifest, wanted, items))
 
     async def note_part(self, owner: KeyHolder, key: str, body: Body) -> None:
@@ -61,13 +77,15 @@ class Batches:
         )
 
     async def submit_backlog(self, owner: KeyHolder, wanted: Wanted, limit: int) -> Row:
-        """A batch that the fan-out fills from the function's backlog. Raises Problem 422 where there is none."""
-        check_backlog(self.function(wanted.order.function))
+        """A batch that the fan-out fills from the function's backlog. Raises Problem 422 where there is none, 403."""
+        check_operator(owner)
+        check_backlog(self.ordered(wanted.order))
         return await self._told(owner, await self._filling.from_backlog(owner, wanted, limit))
 
-    async def dry_run(self, function: str, limit: int) -> Row:
-        """What a backlog run would do. Writes nothing."""
-        manifest = self.function(function)
+    async def dry_run(self, owner: KeyHolder, order: Order, limit: int) -> Row:
+        """What a backlog run would do. Writes nothing. Raises Problem 422, 403."""
+        check_operator(owner)
+        manifest = self.ordered(order)
         check_backlog(manifest)
         found = await self._store.backlog_count(manifest, limit)
         return estimate(manifest, found, self._known.quotas[manifest.quota or ""]["requests_per_minute"])
@@ -100,7 +118,7 @@ class Batches:
         )
         return [describe(row) for row in rows]
 
-    async def table(self, owner: KeyHolder, batch_id: UUID) -> str:
+    async def table(self, owner: KeyHolder, batch_id: UUID) -> Table:
         """Where the rows of its function are. Raises Problem 404: this is what every look into a batch asks first."""
         mine = {} if owner.scope is None else {"owner": owner.scope}
         batches = await self._store.select("batches", "function", id=str(batch_id), **mine)
@@ -108,16 +126,16 @@ class Batches:
             raise not_there(batch_id)
         return self.table_of(batches[0]["function"])
 
-    def table_of(self, function: str) -> str:
+    def table_of(self, function: str) -> Table:
         """Where a batch's function keeps its rows. Raises Problem 404 for a function that was taken away."""
         manifest = self._known.functions.get(function)
         if manifest is None or manifest.table is None:
             raise Problem(404, f"The function {function!r} of this batch is not there any more.")
-        return manifest.table
+        return Table(manifest.table, list(manifest.typed))
 
     async def results(  # noqa: PLR0913
         self,
-        table: str,
+        table: Table,
         batch_id: UUID,
         after: UUID | None,
         limit: int,
@@ -129,7 +147,8 @@ class Batches:
         rows: list[Row] = await self._store.call(
             "batch_results_v1",
             batch_id=str(batch_id),
-            result_table=table,
+            result_table=table.name,
+            typed=table.typed,
             after=str(after) if after else None,
             most=limit,
             states=list(states) if states else None,
@@ -194,6 +213,15 @@ class Batches:
 
 def takes_items(manifest: Manifest) -> bool:
     return manifest.kind == "item" and manifest.submittable
+
+
+def check_operator(owner: KeyHolder) -> None:
+    """Raises Problem 403 for anybody else: a backlog's rows, and how many there are, are the operator's."""
+    if not owner.operator:
+        raise Problem(
+            403, "Backlogs are run by operators: send items of your own, or ask whoever runs Piecework for a key with "
+            "--operator.",
+        )  # fmt: skip
 
 
 def check_backlog(manifest: Manifest) -> None:

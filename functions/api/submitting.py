@@ -41,7 +41,7 @@ class Submitting:
     async def lines(self, owner: KeyHolder, query: Upload, key: str | None, stream: AsyncIterator[bytes]) -> Row:
         """A batch of one item a line, whose order stands in the query. Raises Problem."""
         order = read_upload(query)
-        rule = rule_of(order, self._batches.function(order.function))
+        rule = rule_of(order, self._batches.ordered(order))
         async with self._receiving(owner, key, order.model_dump_json().encode()) as body:
             places = await places_of_lines(body, stream, rule, MOST_LINES)
             check_total(places, rule)
@@ -53,9 +53,9 @@ class Submitting:
             members, places = await read_object(body, stream, self._batches.most_input_bytes(), MOST_ITEMS)
             order = read_submission(members, places)
             if order.dry_run:
-                return await self._batches.dry_run(order.function, order.limit)
+                return await self._batches.dry_run(owner, order, order.limit)
             wanted = Wanted(order, body, key)
-            rule = rule_of(order, self._batches.function(order.function))
+            rule = rule_of(order, self._batches.ordered(order))
             if order.items is None:
                 return await self._batches.submit_backlog(owner, wanted, order.limit)
             await check_items(body, places, rule)

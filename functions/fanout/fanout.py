@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from functions.fanout.orders import FanBacklog, FanBatch, Sweep
-from shared.enlisting import checked_entry, estimate
+from shared.enlisting import checked_entry, estimate, unknown_options
 from shared.errors import Failed
 from shared.manifest import Manifest, Manifests
 from shared.messages import Messages
@@ -37,6 +37,10 @@ Report = dict[str, Any]
 
 class UnknownFunction(ValueError):
     """No such item function, or one without a backlog."""
+
+
+class UnknownOptions(ValueError):
+    """Options that the function's items do not know: they would end every item of its backlog as dead."""
 
 
 class Fanout:
@@ -59,6 +63,8 @@ class Fanout:
     async def backlog(self, order: FanBacklog, run: UUID) -> Report:
         """Enlist what a backlog still holds, up to the limit, and fan it out."""
         manifest = self._item_function(order.function)
+        if wrong := unknown_options(order.options, manifest):
+            raise UnknownOptions(wrong)
         if order.dry_run:
             return await self._tell(manifest, order.limit)
         batch_id = order.batch_id or run

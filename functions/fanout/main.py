@@ -9,7 +9,7 @@ import functools
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from functions.fanout.fanout import Fanout, Report, UnknownFunction
+from functions.fanout.fanout import Fanout, Report, UnknownFunction, UnknownOptions
 from functions.fanout.orders import BadOrder, FanBacklog, FanBatch, Push, read_push, run_id
 from shared.errors import Failed
 from shared.identity import Callers, Unauthorized
@@ -36,7 +36,7 @@ async def handle(request: Request) -> JSONResponse:
     except Unauthorized as error:
         log.warning("unauthorized", function="fanout", error=str(error))
         return JSONResponse({"error": str(error)}, error.status)
-    except (BadOrder, UnknownFunction) as error:
+    except (BadOrder, UnknownFunction, UnknownOptions) as error:
         log.error("bad_order", error=str(error))
         return JSONResponse({"error": str(error)}, 400)
     except Failed as error:

@@ -42,6 +42,10 @@ class Caller:
         assert answer.status_code == 202, answer.text
         return answer.json()["id"]
 
+    @property
+    def digest(self):
+        return sha256(self.key.encode()).hexdigest()
+
     def _headers(self):
         return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
@@ -74,6 +78,12 @@ def work_off(deployed, database):
         probe.deliver_all([row["id"] for row in waiting])
 
     return work_off
+
+
+@pytest.fixture
+def operator(caller_of):
+    """The API as an operator sees it."""
+    return caller_of(operator=True)
 
 
 @pytest.fixture

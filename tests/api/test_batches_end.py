@@ -55,16 +55,16 @@ def test_a_batch_that_has_ended_is_not_cancelled(api, work_off):
     assert "has ended already" in is_problem(api.act(f"/v3/batches/{batch}/cancel"), 409)
 
 
-def test_an_order_of_a_backlog_can_be_cancelled_before_it_is_filled(api, database, deployed):
+def test_an_order_of_a_backlog_can_be_cancelled_before_it_is_filled(operator, database, deployed):
     database.execute("insert into news_urls (url) values ('http://a.test/')")
-    batch = api.post({"function": "probe", "source": "backlog"}).json()["id"]
-    api.act(f"/v3/batches/{batch}/cancel")
+    batch = operator.post({"function": "probe", "source": "backlog"}).json()["id"]
+    operator.act(f"/v3/batches/{batch}/cancel")
 
     fanout = deployed("fanout")
     report = fanout.post(envelope({"function": "probe", "batch_id": batch}), token=fanout.token("pubsub")).json()
 
     assert report == {"enlisted": 0, "queued": 0}
-    assert api.get(f"/v3/batches/{batch}").json()["state"] == "cancelled"
+    assert operator.get(f"/v3/batches/{batch}").json()["state"] == "cancelled"
 
 
 def test_a_batch_too_late_expires(api, database, deployed):

@@ -89,18 +89,39 @@ def test_options_go_into_every_item(api, database):
     assert [(row["input"]["n"], row["fresh"]) for row in rows] == [(1, True), (5, True)]
 
 
-def test_a_backlog_is_ordered_from_the_fan_out(api, database, topic):
-    batch = api.post({"function": "probe", "source": "backlog", "limit": 50}).json()
+@pytest.mark.parametrize("more", [{}, {"limit": 5}, {"dry_run": True}, {"options": {"colour": "red"}}])
+def test_a_backlog_is_the_operators(api, database, door, topic, more):
+    database.execute("insert into news_urls (url) values ('http://a.test/')")
+
+    answer = api.post({"function": "probe", "source": "backlog", **more})
+
+    assert is_problem(answer, 403).startswith("Backlogs are run by operators: send items of your own")
+    assert door.calls["backlog_count_v1"] == 0
+    assert counts(database) == {"batches": 0, "items": 0}
+    assert topic.messages() == []
+
+
+@pytest.mark.parametrize("more", [{}, {"dry_run": True}])
+def test_a_run_over_a_backlog_has_no_made_up_options(operator, database, topic, more):
+    answer = operator.post({"function": "probe", "source": "backlog", "options": {"colour": 1}, **more})
+
+    assert is_problem(answer, 422) == "options: probe has no option 'colour'; it has: fresh, n, text, seconds."
+    assert counts(database)["batches"] == 0
+    assert topic.messages() == []
+
+
+def test_a_backlog_is_ordered_from_the_fan_out(operator, database, topic):
+    batch = operator.post({"function": "probe", "source": "backlog", "limit": 50}).json()
 
     (message,) = topic.messages()
     assert (message["function"], message["limit"], message["batch_id"]) == ("probe", 50, batch["id"])
     assert (batch["source"], batch["state"], batch["total"]) == ("backlog", "accepted", 0)
 
 
-def test_a_dry_run_tells_what_would_be_done_and_writes_nothing(api, database, topic):
+def test_a_dry_run_tells_what_would_be_done_and_writes_nothing(operator, database, topic):
     database.execute("insert into news_urls (url) select 'http://a.test/' || n from generate_series(1, 9) n")
 
-    answer = api.post({"function": "probe", "source": "backlog", "limit": 5, "dry_run": True})
+    answer = operator.post({"function": "probe", "source": "backlog", "limit": 5, "dry_run": True})
 
     assert answer.status_code == 200
     told = answer.json()
@@ -185,8 +206,6 @@ def test_a_call_whose_answer_from_the_database_was_lost_is_told_to_the_fan_out_a
         ({"function": "probe", "source": "elsewhere"}, "source: "),
         ({"function": "nobody", "items": [{}]}, "There is no function 'nobody'; there is: article, hasty"),
         ({"function": "api", "items": [{}]}, "There is no function 'api'"),
-        ({"function": "twin", "source": "backlog"}, "twin has no backlog"),
-        ({"function": "twin", "source": "backlog", "dry_run": True}, "twin has no backlog"),
         (b"", "body"),
         (b"{", "JSON"),
         (b"[]", "body"),
@@ -198,6 +217,10 @@ def test_a_call_whose_answer_from_the_database_was_lost_is_told_to_the_fan_out_a
         ({"function": "probe", "items": [{"do": nested(930)}]}, "items.0: nested too deeply"),
         ({"function": "probe", "items": [{}], "options": {"n": nested(300)}}, "options: nested too"),
         ({"function": "probe", "items": [{}, {"custom_id": "x" * 201}]}, "items.1: custom_id has at most"),
+        (
+            {"function": "probe", "items": [{}], "options": {"colour": 1, "n": 2}},
+            "options: probe has no option 'colour'; it has: fresh, n",
+        ),
         ({"function": "probe", "items": [{}], "options": {"custom_id": "x" * 201}}, "options: custom_id"),
     ],
 )
@@ -207,6 +230,13 @@ def test_what_cannot_be_a_batch_is_told_why(api, database, topic, body, said):
     assert said in is_problem(answer, 422)
     assert counts(database)["items"] == 0
     assert topic.messages() == []
+
+
+@pytest.mark.parametrize("more", [{}, {"dry_run": True}])
+def test_a_function_without_a_backlog_is_told_of(operator, more):
+    answer = operator.post({"function": "twin", "source": "backlog", **more})
+
+    assert "twin has no backlog" in is_problem(answer, 422)
 
 
 def test_a_body_too_deep_to_be_read_is_refused(api):
@@ -300,10 +330,10 @@ def test_a_fan_out_that_cannot_be_told_finds_the_items_by_its_sweep(deployer, ap
     assert len(queue.waiting()) == 1
 
 
-def test_a_backlog_that_cannot_be_ordered_is_not_taken(deployer, api, database):
+def test_a_backlog_that_cannot_be_ordered_is_not_taken(deployer, operator, database):
     lonely = deployer.another("api", "api-lonely", PUBSUB_ENDPOINT=f"http://127.0.0.1:{free_port()}")
 
-    answer = type(api)(lonely, api.key).post({"function": "probe", "source": "backlog"})
+    answer = type(operator)(lonely, operator.key).post({"function": "probe", "source": "backlog"})
 
     assert "topic_down" in is_problem(answer, 503)
     assert answer.headers["retry-after"] == "5"

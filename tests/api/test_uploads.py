@@ -448,6 +448,7 @@ def test_more_bodies_at_once_than_an_instance_holds_are_put_off():
         ({"options": "["}, "options must be a JSON object"),
         ({"options": "[]"}, "options must be a JSON object"),
         ({"options": json.dumps({"n": nested(400)})}, "options: nested too deeply"),
+        ({"options": '{"colour": 1}'}, "options: probe has no option 'colour'"),
         ({"priority": "high"}, "priority: "),
         ({"deadline": "2020-01-01T00:00:00Z"}, "deadline: it has passed already"),
         ({"webhook_url": "http://receiver.example/"}, "over https alone"),

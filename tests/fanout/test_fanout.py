@@ -109,6 +109,30 @@ def test_options_go_into_every_item_of_the_backlog(push, backlog, database):
     assert [(row["input"]["n"], row["fresh"]) for row in rows] == [(9, True)] * 2
 
 
+def test_a_run_with_options_that_its_items_do_not_know_enlists_nothing(push, backlog, database):
+    backlog(*urls(2))
+
+    answer = push({"function": "probe", "options": {"colour": "red"}})
+
+    assert (answer.status_code, answer.json()["error"]) == (
+        400,
+        "probe has no option 'colour'; it has: fresh, n, text, seconds",
+    )
+    assert counts(database) == {"batches": 0, "items": 0}
+
+
+def test_a_key_that_the_item_model_does_not_know_does_not_end_an_item_of_a_backlog(push, backlog, database, deployed):
+    """As from a newer fan-out or view, while the function of before still runs."""
+    backlog("http://daily.test/")
+    push({"function": "probe"})
+    database.execute('update items set input = \'{"do": "done", "colour": "red"}\'')
+    (item,) = database.execute("select id from items").fetchall()
+
+    answer = deployed("probe").deliver(item["id"])
+
+    assert answer.text == "done"
+
+
 def test_a_dry_run_tells_and_writes_nothing(push, backlog, database, queue, topic):
     backlog(*urls(7))
 

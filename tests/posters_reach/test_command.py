@@ -169,6 +169,26 @@ def test_a_poster_without_analysis_says_why(piecework, item_of):
     assert "skipped: not_an_image: It is HTML." in ran.out
 
 
+@pytest.mark.parametrize(
+    "command", [("run", "poster", "--backlog"), ("run", "poster", "--backlog", "--dry-run"), ("analyze-posters",)]
+)
+def test_a_customer_is_told_that_backlogs_are_run_by_operators(piecework, customer, monkeypatch, command):
+    monkeypatch.setenv("PIECEWORK_KEY", customer.key)
+
+    ran = piecework(*command)
+
+    assert ran.code == 4
+    assert "does not let this key do that" in ran.err
+    assert "Backlogs are run by operators: send items of your own, or ask whoever runs Piecework" in ran.err
+
+
+def test_metrics_are_an_operators(piecework, customer, monkeypatch):
+    assert piecework("metrics").code == 0
+    monkeypatch.setenv("PIECEWORK_KEY", customer.key)
+
+    assert piecework("metrics").code == 4
+
+
 @pytest.mark.parametrize("content_id", ["nobody", "../keys", ""])
 def test_a_poster_nobody_knows_is_bad_input(piecework, content_id):
     assert piecework("poster", "show", content_id).code == 2
