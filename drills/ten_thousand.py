@@ -197,7 +197,7 @@ async def read_back(running: Trial, batch_id: str) -> list[str]:
 
 async def told_by_metrics(running: Trial) -> Counts:
     """Items by state, those that are not zero."""
-    answer = await running.rig.http.get(f"{running.stack.url('api')}/metrics")
+    answer = await running.rig.http.get(f"{running.stack.url('api')}/metrics", headers=headers(running))
     found: Counts = {}
     for one in answer.text.splitlines():
         if one.startswith("piecework_items{"):

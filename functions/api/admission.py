@@ -1,4 +1,4 @@
-"""Admission: every request below /v3 is let in, or told why not, before a byte of its body is read.
+"""Admission: every request below /v3, and for metrics, is let in, or told why not, before a byte of its body is read.
 
 request -> Authorization -> Keys.admit -> request.state.owner -> the application -> RateLimit headers on its answer
 """
@@ -51,7 +51,7 @@ class Admission:
 
 
 def is_guarded(path: str) -> bool:
-    return path == "/v3" or path.startswith("/v3/")
+    return path in {"/v3", "/metrics"} or path.startswith("/v3/")
 
 
 def endpoint_of(method: str, path: str) -> Endpoint:

@@ -10,7 +10,7 @@ from functions.api import problems
 from functions.api.caching import Cache
 from functions.api.conditional import conditional
 from functions.api.dashboard import Dashboard
-from functions.api.keys import Owner
+from functions.api.keys import Operator, Owner
 from functions.api.monitoring import Monitoring
 from functions.api.problems import documented
 from functions.api.watching import Watching
@@ -46,8 +46,13 @@ def add_probes(routes: APIRouter, monitoring: Monitoring) -> None:
 
 
 def add_watching(routes: APIRouter, watching: Watching, cache: Cache) -> None:
-    @routes.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse, responses=documented(503))
-    async def metrics() -> Response:
+    @routes.get(
+        "/metrics",
+        summary="Prometheus metrics of everybody together (operators)",
+        response_class=PlainTextResponse,
+        responses=documented(403, 503),
+    )
+    async def metrics(_owner: Operator) -> Response:
         return Response(await watching.metrics(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @routes.get(

@@ -71,9 +71,22 @@ def values(text):
     }
 
 
-@pytest.mark.parametrize("path", ["/live", "/ready", "/health", "/metrics"])
-def test_monitoring_needs_no_key(caller_of, path):
+@pytest.mark.parametrize("path", ["/live", "/ready", "/health"])
+def test_probes_need_no_key(caller_of, path):
     assert caller_of.nobody().get(path).status_code == 200
+
+
+def test_metrics_are_for_operators_for_they_tell_what_everybody_pays(caller_of, api, operator):
+    is_problem(caller_of.nobody().get("/metrics"), 401)
+    is_problem(api.get("/metrics"), 403)
+    assert operator.get("/metrics").status_code == 200
+
+
+def test_health_does_not_tell_what_is_used(caller_of):
+    quotas = caller_of.nobody().get("/health").json()["checks"]["quotas"]
+
+    assert quotas
+    assert not {name for quota in quotas for name in quota if name.endswith("_used")}
 
 
 def test_a_process_that_runs_is_live_whatever_else_is_down(api, door):
@@ -261,8 +274,8 @@ async def test_many_scrapes_at_once_are_one_look_into_the_database(watching, doo
     assert door.calls["metrics_v1"] == 1
 
 
-def test_metrics_are_prometheus_text(api):
-    answer = api.get("/metrics")
+def test_metrics_are_prometheus_text(operator):
+    answer = operator.get("/metrics")
 
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert {family.name for family in text_string_to_metric_families(answer.text)} >= {

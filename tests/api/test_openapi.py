@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-OPEN = {"/live", "/ready", "/health", "/metrics"}
+OPEN = {"/live", "/ready", "/health"}
 
 
 @pytest.fixture
