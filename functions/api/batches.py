@@ -16,6 +16,7 @@ from functions.api.problems import Problem
 from functions.api.progress import STOPPED, describe, in_the_database
 from functions.api.submission import Order, Wanted
 from shared.enlisting import estimate, unknown_options
+from shared.inputs import InputTooLarge
 from shared.manifest import Manifest, Manifests
 from shared.messages import Messages
 from shared.store import Store
@@ -55,8 +56,12 @@ class Batches:
         return [one.name for one in self._known.functions.values() if takes_items(one)]
 
     def ordered(self, order: Order) -> Manifest:
-        """The function of an order. Raises Problem 422: there is none, or its items do not know these options."""
+        """The function of an order. Raises Problem 422: there is none, or its items cannot have these options."""
         manifest = self.function(order.function)
+        try:
+            manifest.input_limits.check_value(order.options)
+        except InputTooLarge as error:
+            raise Problem(422, f"options: {error}") from error
         if wrong := unknown_options(order.options, manifest):
             raise Problem(422, f"options: {wrong}.")
         return manifest

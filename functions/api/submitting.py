@@ -27,7 +27,6 @@ from functions.api.submission import (
     read_submission,
     read_upload,
 )
-from shared.inputs import InputTooLarge
 from shared.manifest import Manifest
 
 Row = dict[str, Any]
@@ -55,9 +54,9 @@ class Submitting:
             if order.dry_run:
                 return await self._batches.dry_run(owner, order, order.limit)
             wanted = Wanted(order, body, key)
-            rule = rule_of(order, self._batches.ordered(order))
             if order.items is None:
                 return await self._batches.submit_backlog(owner, wanted, order.limit)
+            rule = rule_of(order, self._batches.ordered(order))
             await check_items(body, places, rule)
             check_total(places, rule)
             return await self._batches.submit(owner, wanted, places)
@@ -75,11 +74,7 @@ class Submitting:
 
 
 def rule_of(order: Order, manifest: Manifest) -> Rule:
-    """Raises Problem 422 for options that are beyond the function's limits by themselves."""
-    try:
-        manifest.input_limits.check_value(order.options)
-    except InputTooLarge as error:
-        raise Problem(422, f"options: {error}") from error
+    """What each item of an order has to keep to."""
     return Rule(manifest.input_limits, json.dumps(order.options, ensure_ascii=False, separators=(",", ":")).encode())
 
 

@@ -176,7 +176,7 @@ def test_results_come_as_csv_that_no_spreadsheet_runs(api, work_off):
     header, first, second = answer.text.splitlines()
     assert answer.headers["content-type"].startswith("text/csv")
     assert header.split(",")[:4] == ["item_id", "custom_id", "state", "reason"]
-    assert header.endswith("input,said,number,created_at")
+    assert header.endswith("input,said,number,url,created_at")
     assert first.split(",")[1:3] == ["'=cmd()", "done"]
     assert second.split(",")[1:4] == ["b", "skipped", "nothing_here"]
 

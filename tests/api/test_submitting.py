@@ -204,7 +204,7 @@ def test_a_call_whose_answer_from_the_database_was_lost_is_told_to_the_fan_out_a
         ({"function": "probe", "items": [{}], "speed": 9}, "speed: Extra inputs are not permitted"),
         ({"function": "probe", "source": "backlog", "limit": 0}, "limit: "),
         ({"function": "probe", "source": "elsewhere"}, "source: "),
-        ({"function": "nobody", "items": [{}]}, "There is no function 'nobody'; there is: article, hasty"),
+        ({"function": "nobody", "items": [{}]}, "There is no function 'nobody'; there is: article, common, hasty"),
         ({"function": "api", "items": [{}]}, "There is no function 'api'"),
         (b"", "body"),
         (b"{", "JSON"),

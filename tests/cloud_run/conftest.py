@@ -21,7 +21,7 @@ from standins.cloud_run.pool import Pool
 from standins.cloud_run.services import Service, Services
 
 APP = Path(__file__).with_name("app.py")
-INVOKER = "tasks@project.iam.gserviceaccount.com"
+INVOKER = "tasks@test-project.iam.gserviceaccount.com"
 AUDIENCE = "https://service.run.app"
 
 

@@ -132,6 +132,8 @@ def test_whatever_it_imports_also_later_is_installed(alone):
     """Much is imported at the first item, long after the start."""
     # What asks a model is imported where the manifest names one.
     unneeded = set() if MANIFESTS[alone.name]["model"] else {"google.genai"}
+    # What reads robots.txt, where the manifest obeys it.
+    unneeded |= set() if MANIFESTS[alone.name]["robots"] else {"protego"}
     # What reads YAML is for where the sources are: a bundle holds none.
     unneeded |= set() if list(alone.folder.rglob("*.yaml")) else {"yaml"}
     modules = sorted(foreign(alone.folder, alone.name) - unneeded)

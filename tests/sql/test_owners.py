@@ -159,9 +159,9 @@ def test_a_page_of_results_tells_the_same(world: World, owners):
     _, second = shared_row(world, owners)
 
     batch = world.one("select batch_id from items where id = %s", second)
-    page = world.one("select batch_results_v1(%s, 'article_summaries', typed => %s)", batch, TYPED)
+    (line,) = world.listed("batch_results_v1(%s, 'article_summaries', typed => %s)", batch, TYPED)
 
-    assert page["result"] == read(world, second)
+    assert line["result"] == read(world, second)
 
 
 def test_of_a_row_whose_items_were_deleted_nothing_typed_is_told(world: World, owners):
