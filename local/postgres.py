@@ -1,4 +1,4 @@
-"""postgres: the database of the local stack, the real server with pgvector and Supabase's roles, over a Unix socket only.
+"""postgres: the database of the local stack, the real server with pgvector and Supabase's roles, over a Unix socket.
 
 `python -m local.postgres --data .local/postgres` starts it, brings it back when it dies, and stops it at the end. The
 socket's folder is written to DATA.socket once it answers.

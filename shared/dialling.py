@@ -16,7 +16,7 @@ import httpcore
 import httpx
 
 from shared.addresses import inner_kind, literal, special_kind
-from shared.errors import Deferred, DomainFailed, Rejected
+from shared.errors import DomainFailed, HeldBack, Rejected
 from shared.tls import context
 
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
@@ -43,10 +43,10 @@ class SystemResolver:
     async def __call__(self, host: str) -> list[str]:
         """The host's addresses, IPv4 first: Cloud Run has no way out over IPv6.
 
-        Raises socket.gaierror; Deferred("dns_busy") where names that hang hold every thread, whoever's they are.
+        Raises socket.gaierror; HeldBack("dns_busy") where names that hang hold every thread, whoever's they are.
         """
         if not self._free.acquire(blocking=False):
-            raise Deferred(
+            raise HeldBack(
                 self._now() + LOOKUP, "dns_busy", f"Too many names hang for {host} to be looked up just now."
             )
         looked_up = self._threads.submit(_look_up, host)

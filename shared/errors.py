@@ -5,6 +5,7 @@
     ├── Skipped(reason)         nothing to do here: final, not an error, answered 200
     ├── Rejected(reason)        this item can never work: dead, answered 200
     ├── Deferred(until)         its own upstream rests: a new task at that time, no attempt spent
+    │   └── HeldBack            ... or we are busy ourselves, which may last: not counted either
     ├── Overloaded(seconds)     what every item of this quota needs is down: the quota rests for all
     └── Failed(message)         try again: the attempt is kept with its error, answered 500
         ├── DomainFailed        ... and the web domain's breaker counts it
@@ -70,6 +71,10 @@ class Deferred(Outcome):
         super().__init__(reason, detail)
         self.until = until
         self.memo = dict(memo or {})
+
+
+class HeldBack(Deferred):
+    """Come back at `until` because this instance, not the item's upstream, has no room. Counts towards no limit."""
 
 
 class Overloaded(Outcome):

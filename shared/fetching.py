@@ -20,7 +20,7 @@ from shared.answers import REDIRECTS, check_length, check_type, refusal, retry_a
 from shared.bodies import ACCEPT_ENCODING, BoundedBody
 from shared.connection_errors import BROKEN, renamed, twice
 from shared.dialling import GuardedBackend, GuardedTransport, Resolve, SystemResolver, is_sample
-from shared.errors import Deferred, DomainFailed, Rejected
+from shared.errors import DomainFailed, HeldBack, Rejected
 from shared.pages import Page, Posted
 from shared.robots import Robots
 from shared.turns import Turns
@@ -77,8 +77,8 @@ class Fetcher:
         With `etag` or `last_modified` of an earlier fetch the page may come back as `not_modified`. Raises
         Skipped    robots, gone, paywall, forbidden, legal_block, captcha, not_html, wrong_type, no_content, refused
         Rejected   bad_input, blocked_address, too_large, redirect_loop, bad_redirect, bad_encoding
-        Deferred   domain_rests: the site named a time, or answered 429; dns_busy: no name can be looked up just now;
-                   host_busy: too many requests of ours to this host
+        Deferred   domain_rests: the site named a time, or answered 429
+        HeldBack   dns_busy: no name can be looked up just now; host_busy: too many requests of ours to this host
         DomainFailed   dns, dns_down, tls, timeout, connection, bad_response, http_500, robots_unreachable ...
         """
         headers = self._headers(accept, etag, last_modified)
@@ -99,7 +99,7 @@ class Fetcher:
     async def post(self, url: str, body: bytes, headers: Mapping[str, str], *, seconds: float = 10.0) -> Posted:
         """Send `body` to `url`, as guarded as a fetch is. Redirects are not followed, the answer's body is not read.
 
-        Raises Rejected("bad_input", "blocked_address"), Deferred("dns_busy", "host_busy"), DomainFailed (dns, ...).
+        Raises Rejected("bad_input", "blocked_address"), HeldBack("dns_busy", "host_busy"), DomainFailed (dns, ...).
         """
         sent = {"User-Agent": self._user_agent, **headers}
         try:
@@ -114,7 +114,7 @@ class Fetcher:
         """Return if `fetch` would dial this address: for one that somebody else is to open for us.
 
         Its redirects are not known here, nor what its name will mean to whoever opens it. Raises Rejected("bad_input",
-        "blocked_address"), Deferred("dns_busy"), DomainFailed("dns", "dns_down", "timeout").
+        "blocked_address"), HeldBack("dns_busy"), DomainFailed("dns", "dns_down", "timeout").
         """
         address = parse(url)
         host = host_of(address)
@@ -183,7 +183,7 @@ class Fetcher:
     ) -> AsyncIterator[httpx.Response]:
         """The response with its body unread, in one of its host's places. `limit` does not run while it waits for that.
 
-        Raises Deferred("host_busy"): the wait is our own doing, so it says nothing of the host.
+        Raises HeldBack("host_busy"): the wait is our own doing, so it says nothing of the host.
         """
         async with AsyncExitStack() as held:
             try:
@@ -191,7 +191,7 @@ class Fetcher:
                     await held.enter_async_context(self._lines.take(site_of(url), seconds=LINE_SECONDS))
             except TimeoutError as error:
                 until = self._now() + LINE_REST
-                raise Deferred(until, "host_busy", f"Other items are reading from {host_of(url)} just now.") from error
+                raise HeldBack(until, "host_busy", f"Other items are reading from {host_of(url)} just now.") from error
             response = await self._send(url, headers, method=method, content=content)
             yield await held.enter_async_context(aclosing(response))
 

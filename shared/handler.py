@@ -20,8 +20,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_exponential_jitter
 
-from shared.breakers import health
-from shared.errors import AnswerCut, Deferred, Failed, Outcome, Overloaded, Rejected, StoreDown, Unchanged, Unheard
+from shared.endings import ending
+from shared.errors import Failed, HeldBack, Outcome, Rejected, StoreDown, Unheard
 from shared.identity import Unauthorized
 from shared.items import Claim, ClaimRequest, Ended, Kept
 from shared.loading import load_beside
@@ -39,9 +39,6 @@ Item = TypeVar("Item", bound=BaseModel)
 Heard = TypeVar("Heard")
 Work = Callable[[Item, Services], Awaitable[BaseModel]]
 Handle = Callable[[Request], Awaitable[Response]]
-
-# Of an error's text: enough to understand it.
-MOST_CHARACTERS = 2000
 
 
 @dataclass(frozen=True)
@@ -171,7 +168,7 @@ async def attempt(claim: Claim, engine: Engine, model: type[Item], work: Work[It
     except Outcome as outcome:
         error = outcome
     except InstanceStopped:
-        error = Deferred(datetime.now(UTC), "instance_stopped", "The platform stopped this instance; another goes on")
+        error = HeldBack(datetime.now(UTC), "instance_stopped", "The platform stopped this instance; another goes on")
     except TimeoutError:
         error = Failed("timeout", f"The work took longer than {engine.manifest.work_seconds:g} s")
     except (Exception, asyncio.CancelledError) as unforeseen:
@@ -204,56 +201,6 @@ def read_input(model: type[Item], claim: Claim) -> Item:
         problem = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, problem["loc"])) or "input"
         raise Rejected("bad_input", f"{where}: {problem['msg'].removeprefix('Value error, ')}") from error
-
-
-def ending(  # noqa: PLR0913
-    claim: Claim,
-    services: Services,
-    engine: Engine,
-    error: BaseException | None,
-    row: dict[str, Any] | None,
-    seconds: float,
-) -> Ended:
-    """The attempt as keep_v1 takes it."""
-    ended = Ended(
-        claim.item_id,
-        claim.holder,
-        "done",
-        result=row,
-        validators=services.validators or None,
-        spent=services.spent,
-        reserved=services.reserved,
-        seconds=seconds,
-        upstreams=health(
-            error,
-            domain=claim.domain,
-            quota=engine.manifest.quota,
-            fetched=services.fetched,
-            asked=services.asked,
-        ),
-    )
-    match error:
-        case None:
-            return ended
-        case Unchanged():
-            return replace(ended, unchanged=error.result_id, reason=error.reason, validators=dict(claim.validators))
-        case Outcome():
-            told = storable(error.detail) or None
-            ended = replace(ended, outcome=error.name, reason=error.reason, error=told, validators=None)
-    match error:
-        case Deferred():
-            rest = max(0.0, (error.until - datetime.now(UTC)).total_seconds())
-            return replace(ended, rest_seconds=rest, memo=error.memo)
-        case Overloaded():
-            return replace(ended, rest_seconds=error.seconds)
-        case AnswerCut():
-            return replace(ended, memo=error.memo)
-    return ended
-
-
-def storable(detail: str) -> str:
-    """The text as Postgres takes it: no NUL, no half characters, not without end."""
-    return detail[:MOST_CHARACTERS].replace("\0", "\ufffd").encode("utf-8", "replace").decode()
 
 
 async def keep(ended: Ended, engine: Engine, started: float) -> tuple[Ended, Kept]:

@@ -103,6 +103,8 @@ class Ended:
     reason: str | None = None
     error: str | None = None
     rest_seconds: float | None = None
+    # False: a deferral of our own doing, which counts towards no limit.
+    counted: bool = True
     memo: Mapping[str, Any] = field(default_factory=dict)
     validators: Mapping[str, Any] | None = None
     unchanged: UUID | None = None
@@ -121,6 +123,7 @@ class Ended:
             "reason": self.reason,
             "error": self.error,
             "rest_seconds": self.rest_seconds,
+            "counted": self.counted,
             "memo": dict(self.memo),
             "validators": dict(self.validators) if self.validators is not None else None,
             "unchanged": str(self.unchanged) if self.unchanged else None,

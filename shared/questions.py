@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel
 
-from shared.errors import AnswerCut, Deferred, Failed, Overloaded, Rejected
+from shared.errors import AnswerCut, Failed, HeldBack, Overloaded, Rejected
 from shared.gemini import Answer, Bounds, Image
 from shared.items import Claim, ClaimRequest
 from shared.loading import load
@@ -56,7 +56,7 @@ class Questions:
         read_url: bool = False,
         image: Image | None = None,
     ) -> Answer[Value]:
-        """Ask the function's model once; the answer as `into`. Raises what Gemini.ask raises, and Deferred."""
+        """Ask the function's model once; the answer as `into`. Raises what Gemini.ask raises, and HeldBack."""
         if self._used:
             raise Failed("second_call", "One dispatch makes at most one metered call: chain a second task instead")
         await self.get_ready()
@@ -71,7 +71,7 @@ class Questions:
             except AnswerCut as cut:
                 self._check_first(cut)
                 raise
-        raise Deferred(datetime.now(UTC), "slot_missed", f"{MOST_SLOTS} slots went by before the call could leave")
+        raise HeldBack(datetime.now(UTC), "slot_missed", f"{MOST_SLOTS} slots went by before the call could leave")
 
     async def _ask_in_slot(
         self, instruction: str, content: str, into: type[Value], *, read_url: bool, image: Image | None
@@ -145,7 +145,7 @@ class Questions:
     async def book(self, content: str | None = None) -> Claim:
         """Claim again, under the same holder, for a slot: the work is ready, or the last slot went by.
 
-        With `content`, the answer may be "known" instead: an earlier result was made from the same. Raises Deferred.
+        With `content`, the answer may be "known" instead: an earlier result was made from the same. Raises HeldBack.
         """
         claim, engine = self._services.claim, self._engine
         # What is left when the call leaves, if its slot is there at once: a slot that cannot be used is not booked.
@@ -158,7 +158,7 @@ class Questions:
             (booked,) = await engine.book_within([request], left - LEAST_SECONDS)
         if booked.decision not in {"run", "known"}:
             until = datetime.now(UTC) + timedelta(seconds=booked.wait)
-            raise Deferred(until, booked.reason or booked.decision)
+            raise HeldBack(until, booked.reason or booked.decision)
         if booked.decision == "run":
             self._slot = self._booked(booked)
         return booked

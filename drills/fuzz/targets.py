@@ -26,9 +26,10 @@ from functions.poster.slots import SLOTS
 from functions.poster.title import title_of, with_title
 from functions.poster.vision import Vision, elements_of
 from functions.poster.zones import zones_of
+from shared.endings import storable
 from shared.errors import Failed, Outcome, Rejected
 from shared.gemini import overloaded
-from shared.handler import Task, read_task, storable
+from shared.handler import Task, read_task
 from shared.model_answers import answer_text, parse, url_was_read
 from shared.pages import Page
 from shared.urls import MAX_CHARACTERS, domain, fetchable, normalise

@@ -7,6 +7,8 @@ create type public.kept_result as (
   reason text,
   error text,
   rest_seconds double precision,
+  -- False: a deferral of our own doing, which counts towards no limit.
+  counted boolean,
   memo jsonb,
   validators jsonb,
   unchanged uuid,
@@ -92,14 +94,17 @@ begin
 end
 $$;
 
--- A deferral spends no attempt, so it has a limit of its own: whoever said "later" a hundred times says nothing else.
-create function public.state_after(outcome text, attempts integer, deferrals integer, max_attempts integer) returns text
+-- A deferral spends no attempt, so it has a limit of its own: an upstream that said "later" a hundred times says nothing else.
+-- What is deferred because we are busy (`counted` is false) may wait for as long as its batch may.
+create function public.state_after(
+  outcome text, counted boolean, attempts integer, deferrals integer, max_attempts integer
+) returns text
 language plpgsql immutable set search_path = '' as $$
 begin
   return case
     when outcome in ('done', 'skipped', 'dead') then outcome
     when outcome = 'failed' and attempts >= max_attempts then 'dead'
-    when outcome = 'deferred' and deferrals >= 100 then 'dead'
+    when outcome = 'deferred' and counted and deferrals >= 100 then 'dead'
     else 'waiting' end;
 end
 $$;
@@ -150,14 +155,14 @@ create function public.keep_items(
 language plpgsql set search_path = '' as $$
 begin
   update public.items i set
-    state = public.state_after(k.outcome, i.attempts, i.deferrals, max_attempts),
+    state = public.state_after(k.outcome, k.counted, i.attempts, i.deferrals, max_attempts),
     reason = case
       when k.outcome = 'failed' and i.attempts >= max_attempts then 'attempts_exhausted'
-      when k.outcome = 'deferred' and i.deferrals >= 100 then 'deferred_too_often'
+      when k.outcome = 'deferred' and k.counted and i.deferrals >= 100 then 'deferred_too_often'
       else k.reason end,
     error = coalesce(k.error, case when k.outcome <> 'done' then i.error end),
     attempts = i.attempts - case when k.outcome in ('deferred', 'overloaded') then 1 else 0 end,
-    deferrals = i.deferrals + case when k.outcome = 'deferred' then 1 else 0 end,
+    deferrals = i.deferrals + case when k.outcome = 'deferred' and k.counted then 1 else 0 end,
     memo = i.memo || coalesce(k.memo, '{}'),
     validators = coalesce(k.validators, i.validators),
     result_id = case when k.outcome = 'done' then coalesce(k.unchanged, i.id) end,
@@ -165,7 +170,8 @@ begin
     leased_until = null,
     not_before = moment + make_interval(secs => k.rest_seconds),
     queued_at = moment + make_interval(secs => coalesce(k.rest_seconds, 0)),
-    finished_at = case when public.state_after(k.outcome, i.attempts, i.deferrals, max_attempts) <> 'waiting' then moment end,
+    finished_at = case
+      when public.state_after(k.outcome, k.counted, i.attempts, i.deferrals, max_attempts) <> 'waiting' then moment end,
     tokens_in = i.tokens_in + coalesce(k.tokens_in, 0),
     tokens_out = i.tokens_out + coalesce(k.tokens_out, 0),
     cost_usd = i.cost_usd + coalesce(k.cost_usd, 0)

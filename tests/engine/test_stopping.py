@@ -50,7 +50,7 @@ def test_work_that_would_take_too_long_gives_its_item_back(
     )
 
     assert (answer.status_code, answer.text, ended) == (200, "deferred", 0)
-    assert (item_of(item).state, item_of(item).attempts) == ("waiting", 0)
+    assert (item_of(item).state, item_of(item).attempts, item_of(item).deferrals) == ("waiting", 0, 0)
     assert [one.item_id for one in queue.waiting()] == [item]
     assert [one.reason for one in attempts_of(item)] == ["instance_stopped"]
     assert function.lines(item)[-1]["reason"] == "instance_stopped"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.errors import Deferred
+from shared.errors import HeldBack
 from shared.fetching import Fetcher
 from shared.turns import Turns
 from tests.fetching.conftest import PUBLIC, Names, Rerouted, http
@@ -93,7 +93,7 @@ async def test_who_waits_too_long_in_line_is_deferred_and_the_host_is_not_blamed
     crowd = [asyncio.create_task(fetcher.fetch(f"http://daily.example/{n}")) for n in range(4)]
     await until(lambda: holding.open.total() == 4)
 
-    with pytest.raises(Deferred) as deferred:
+    with pytest.raises(HeldBack) as deferred:
         await fetcher.fetch("http://daily.example/5")
 
     assert deferred.value.reason == "host_busy"

@@ -67,6 +67,15 @@ def test_an_item_is_deferred_a_hundred_times_and_no_more(world: World, item):
     assert state["finished_at"] is not None
 
 
+def test_what_waits_because_we_are_busy_may_wait_for_as_long_as_it_takes(world: World, item):
+    world.db.execute("update items set deferrals = 100")
+
+    kept = [world.finish(item, "deferred", reason="host_busy", rest_seconds=0, counted=False) for _ in range(3)]
+
+    assert [one["state"] for one in kept] == ["waiting"] * 3
+    assert (world.state(item)["deferrals"], world.state(item)["attempts"]) == (100, 0)
+
+
 def test_a_success_forgets_the_error_before_it(world: World, item):
     world.finish(item, "failed", error="no luck")
     world.finish(item, "done")

@@ -195,6 +195,7 @@ def ended(claim: Row, outcome: str = "done", **more: Any) -> Row:
         "reason": None,
         "error": None,
         "rest_seconds": None,
+        "counted": True,
         "memo": {},
         "validators": None,
         "unchanged": None,
