@@ -66,10 +66,13 @@ class Client:
         return self.some("/v3/batches", "batches", limit, **filters)
 
     def results(self, batch_id: str, state: str | None = None) -> Iterator[dict[str, Any]]:
-        """Yield every item of the batch, or those in one state."""
+        """Yield every item of the batch, or those in one state, with their inputs whole: lists cut long ones."""
         parameters = {"limit": RESULTS_PAGE, **({"state": state} if state else {})}
         for page in self._pages(f"/v3/batches/{_segment(batch_id)}/results", parameters):
-            yield from page["results"]
+            for row in page["results"]:
+                if row.get("input_cut"):
+                    row |= {"input": self.get("v3", "items", row["item_id"])["input"], "input_cut": False}
+                yield row
 
     def keep_posters(self, posters: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Return {"added", "changed", "unchanged", "bad"}; sent again, nothing changes."""

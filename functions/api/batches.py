@@ -68,7 +68,7 @@ class Batches:
 
     def most_input_bytes(self) -> int:
         """What an input may have where that is most."""
-        return max(self._known.functions[name].input_bytes for name in self.functions())
+        return max((self._known.functions[name].input_bytes for name in self.functions()), default=0)
 
     async def submit(self, owner: KeyHolder, wanted: Wanted, items: Places) -> Row:
         """Enlist the items and tell the fan-out. Nothing is lost once this returns, whatever dies after it."""

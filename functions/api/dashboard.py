@@ -118,7 +118,7 @@ class Instance(Shape):
 
     id: str
     uptime_seconds: float
-    cache: dict[str, Any]
+    cache: dict[str, Any] | None = Field(description="For operators")
 
 
 class Dashboard(Shape):

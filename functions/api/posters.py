@@ -58,7 +58,8 @@ class Posters:
 
     def __init__(self, store: Store, known: Manifests) -> None:
         self._store = store
-        self._typed = list(known.functions["poster"].typed)
+        # A deployment may be without the function.
+        self._typed = list(known.functions["poster"].typed) if "poster" in known.functions else []
 
     async def keep(self, given: Sequence[Any]) -> Row:
         """Keep the good ones; tell of the bad ones."""

@@ -64,6 +64,8 @@ def add_watching(routes: APIRouter, watching: Watching, cache: Cache) -> None:
     async def dashboard(request: Request, owner: Owner) -> Response:
         return conditional(request, await watching.dashboard(owner))
 
-    @routes.get("/v3/cache/stats", summary="The cache of the process that answers", responses=documented())
-    async def stats(_owner: Owner) -> dict[str, Any]:
+    @routes.get(
+        "/v3/cache/stats", summary="The cache of the process that answers (operators)", responses=documented(403)
+    )
+    async def stats(_owner: Operator) -> dict[str, Any]:
         return cache.report()

@@ -71,7 +71,8 @@ class Watching:
         instance = {
             "id": self._id,
             "uptime_seconds": round(time.monotonic() - self._started, 1),
-            "cache": self._cache.report(),
+            # Of all who ask this process: how much others ask is not told to a customer.
+            "cache": self._cache.report() if owner.operator else None,
         }
         return as_kept(page_of(row, batches, instance, operator=owner.operator), seconds=KEEP_SECONDS)
 

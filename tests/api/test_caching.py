@@ -477,12 +477,12 @@ def test_a_batch_that_is_cancelled_is_seen_at_once(api):
     assert (before, api.get(f"/v3/batches/{batch}").json()["state"]) == ("running", "cancelled")
 
 
-def test_the_cache_tells_of_itself(api, over):
-    before = api.get("/v3/cache/stats").json()
+def test_the_cache_tells_operators_of_itself(api, operator, over):
+    before = operator.get("/v3/cache/stats").json()
     for _ in range(3):
         api.get(f"/v3/batches/{over}")
 
-    after = api.get("/v3/cache/stats").json()
+    after = operator.get("/v3/cache/stats").json()
 
     assert after["backend"] == "memory"
     assert (after["hits"] - before["hits"], after["misses"] - before["misses"]) == (2, 1)
@@ -490,8 +490,11 @@ def test_the_cache_tells_of_itself(api, over):
     assert 0 < after["bytes"] < after["most_bytes"]
 
 
-def test_the_cache_tells_nothing_to_nobody(caller_of):
+def test_the_cache_tells_nobody_else_how_much_is_asked(api, caller_of):
     is_problem(caller_of.nobody().get("/v3/cache/stats"), 401)
+    is_problem(api.get("/v3/cache/stats"), 403)
+
+    assert api.get("/v3/monitoring/dashboard").json()["instance"]["cache"] is None
 
 
 @pytest.fixture

@@ -46,6 +46,7 @@ class Api:
                 Route("/v3/batches", self._guarded(self.list), methods=["GET"]),
                 Route("/v3/batches/{id}", self._guarded(self.get)),
                 Route("/v3/batches/{id}/results", self._guarded(self.results)),
+                Route("/v3/items/{id}", self._guarded(self.item)),
                 Route("/health", self.health),
                 Route("/metrics", lambda _: PlainTextResponse("piecework_items_total 5\n")),
             ]
@@ -97,6 +98,10 @@ class Api:
         more = str(start + 2) if start + 2 < len(rows) else None
         return JSONResponse({"results": rows[start : start + 2], "next_cursor": more})
 
+    async def item(self, request: Request) -> Response:
+        items = [item for made in self.batches.values() for item in made["items"]]
+        return JSONResponse({"input": items[int(request.path_params["id"].removeprefix("i"))]})
+
     async def health(self, request: Request) -> Response:
         checks = {
             "database": {"state": self.status, "latency_ms": 3.2},
@@ -125,7 +130,9 @@ class Api:
         state, reason = ending(item)
         result = {"title": self.titles.get(item["url"], f"Title {number}"), "topics": ["a", "b"]}
         return {
-            "item_id": f"i{number}", "custom_id": item.get("custom_id"), "input": item, "state": state,
+            "item_id": f"i{number}", "custom_id": item.get("custom_id"), "state": state,
+            # As the API does, though at another length: of a long one a list has the shortest members.
+            "input": {"url": item["url"]} if "text" in item else item, "input_cut": "text" in item,
             "reason": reason, "error": None, "attempts": 1, "cached": False, "tokens_in": 1, "tokens_out": 1,
             "cost_usd": 0.1, "finished_at": None, "result": result if state == "done" else None,
         }  # fmt: skip

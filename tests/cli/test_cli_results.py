@@ -26,6 +26,15 @@ def test_json_lines_hold_every_item_over_all_pages(piecework, batch):
     assert [json.loads(line)["input"]["url"] for line in ran.out.splitlines()] == list(URLS)
 
 
+def test_inputs_that_lists_cut_are_whole(piecework, urls):
+    piecework("run", "article", urls({"url": URLS[0], "text": "long"}, {"url": URLS[2]}))
+
+    rows = [json.loads(line) for line in piecework("results", "b1", "--jsonl").out.splitlines()]
+
+    assert [row["input"] for row in rows] == [{"url": URLS[0], "text": "long"}, {"url": URLS[2]}]
+    assert not any(row["input_cut"] for row in rows)
+
+
 def test_json_is_one_list(piecework, batch):
     assert [row["custom_id"] for row in json.loads(piecework("results", batch, "--json").out)] == ["c0", "c1", "c2"]
 
