@@ -66,6 +66,11 @@ locals {
             is = "work_seconds must be at least prepare_seconds, the longest wait for a slot, and 10.5 s for the call"
           },
           {
+            of = function.quota == null ? false : try(local.quotas[function.quota].max_concurrent > function.max_instances * function.concurrency, false)
+            is = "max_instances x concurrency must be at least max_concurrent of its quota: else Cloud Run answers 429, and the queue slows down"
+          },
+          { of = try(function.cache == "all" && length(function.typed) == 0, false), is = "cache: all needs typed: the columns that come from the input" },
+          {
             of = length(setsubtract(function.callers, local.callers)) > 0
             is = "callers: '${join("', '", setsubtract(function.callers, local.callers))}' is not one of ${join(", ", local.callers)}"
           },

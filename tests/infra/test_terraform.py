@@ -374,9 +374,12 @@ def test_every_environment_can_be_planned(workspace, environment):
 
 def test_manifests_that_cannot_be_deployed_are_refused_with_file_and_key(changed):
     changed.project.add_quotas({"fast": {"requests_per_minute": 60, "burst": 5}})
+    changed.project.add_quotas({"narrow": {"requests_per_minute": 60, "max_concurrent": 5}})
     wrong = {
         "keyed": {"quota": "fast", "table": "rows", "max_instance": 3},
         "lost": {"quota": "slow", "table": "rows"},
+        "full": {"quota": "narrow", "table": "rows", "max_instances": 1, "concurrency": 4},
+        "shared": {"quota": "fast", "table": "rows", "cache": "all"},
         "crowded": {"quota": "fast", "table": "rows", "cpu": 0.5},
         "late": {"quota": "fast", "table": "rows", "timeout_seconds": 1790},
         "open": {"quota": "fast", "table": "rows", "callers": ["everybody"]},
@@ -393,6 +396,8 @@ def test_manifests_that_cannot_be_deployed_are_refused_with_file_and_key(changed
         "functions/lost/function.yaml: quota 'slow' is not in functions/quotas.yaml",
         "functions/crowded/function.yaml: concurrency above 1 needs cpu: 1 or more",
         "functions/late/function.yaml: timeout_seconds must be at most 1785",
+        "functions/full/function.yaml: max_instances x concurrency must be at least max_concurrent of its quota",
+        "functions/shared/function.yaml: cache: all needs typed",
         "functions/hasty/function.yaml: work_seconds must be at least prepare_seconds, the longest wait for a slot",
         "functions/open/function.yaml: callers: 'everybody' is not one of tasks, pubsub, public",
         "functions/quotas.yaml: fast: unknown key 'burst'",
