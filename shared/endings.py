@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from shared.breakers import health
-from shared.errors import AnswerCut, Deferred, HeldBack, Outcome, Overloaded, Unchanged
+from shared.errors import AnswerCut, Deferred, Failed, HeldBack, Outcome, Overloaded, Unchanged
 from shared.items import Claim, Ended
 from shared.services import Engine, Services
 
+# Between a failed attempt and the next: 2, 4, 8 ... 60 s, as the queues of Terraform wait for a task that is sent again.
+FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 2.0, 60.0
 # Of an error's text: enough to understand it.
 MOST_CHARACTERS = 2000
 
@@ -53,9 +55,15 @@ def ending(  # noqa: PLR0913
             return replace(ended, rest_seconds=rest, counted=not isinstance(error, HeldBack), memo=error.memo)
         case Overloaded():
             return replace(ended, rest_seconds=error.seconds)
-        case AnswerCut():
-            return replace(ended, memo=error.memo)
+        case Failed():
+            memo = error.memo if isinstance(error, AnswerCut) else {}
+            return replace(ended, rest_seconds=backoff_seconds(claim.attempt), memo=memo)
     return ended
+
+
+def backoff_seconds(attempt: int) -> float:
+    """How long to wait after this attempt, from 1 on, has failed."""
+    return min(FIRST_BACKOFF_SECONDS * 2.0 ** (attempt - 1), LONGEST_BACKOFF_SECONDS)
 
 
 def storable(detail: str) -> str:

@@ -7,7 +7,7 @@
     ├── Deferred(until)         its own upstream rests: a new task at that time, no attempt spent
     │   └── HeldBack            ... or we are busy ourselves, which may last: not counted either
     ├── Overloaded(seconds)     what every item of this quota needs is down: the quota rests for all
-    └── Failed(message)         try again: the attempt is kept with its error, answered 500
+    └── Failed(message)         try again: the attempt is kept with its error, a new task a little later
         ├── DomainFailed        ... and the web domain's breaker counts it
         ├── ModelFailed         ... and the quota's breaker counts it
         │   └── ModelSilent     ... though it was asked: it may have to be paid for
@@ -88,7 +88,7 @@ class Overloaded(Outcome):
 
 
 class Failed(Outcome):
-    """Try again: the queue does, until the item's attempts run out."""
+    """Try again, a little later each time, until the item's attempts run out."""
 
 
 class DomainFailed(Failed):

@@ -2,7 +2,8 @@
 
 Cloud Tasks POST {"item_id"} -> who calls? -> claim -> work -> keep -> (a new task, for later) -> answer, one log line
 
-The answer tells the queue one thing only: 200, finished with; 500, send it again. 429 and 503 would slow all of it.
+The answer tells the queue one thing only: 200, finished with; 500, send it again, for nothing could be written down. 429 and
+503 would slow all of it, and so would many 500.
 """
 
 import asyncio
@@ -115,7 +116,11 @@ def read_task(request: Request, body: bytes) -> Task:
 
 
 async def follow(task: Task, trace: Span, engine: Engine, model: type[Item], work: Work[Item]) -> Response:
-    """One delivery from claim to answer. Whatever fails on the way, the queue sends the task again."""
+    """One delivery from claim to answer. A failed attempt gets a new task, as a deferred one does.
+
+    The queue is asked to send this one again only where that could not be written down: it slows down for everybody
+    when many tasks fail, whoever's they are.
+    """
     started = time.monotonic()
     claim = Claim(task.item_id, uuid4(), "unknown")
     ended = kept = None
@@ -140,8 +145,7 @@ async def follow(task: Task, trace: Span, engine: Engine, model: type[Item], wor
         ended, kept = Ended(task.item_id, claim.holder, "failed", "unforeseen"), None
     tell(task, trace, claim, ended, kept, engine, time.monotonic() - started)
     outcome = ended.outcome if ended else claim.decision
-    again = outcome == "failed" and (kept is None or kept.state == "waiting")
-    return PlainTextResponse(outcome, 500 if again else 200)
+    return PlainTextResponse(outcome, 500 if outcome == "failed" and kept is None else 200)
 
 
 async def claimed(request: ClaimRequest, engine: Engine, started: float) -> Claim:

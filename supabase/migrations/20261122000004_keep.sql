@@ -168,7 +168,8 @@ begin
     result_id = case when k.outcome = 'done' then coalesce(k.unchanged, i.id) end,
     holder = null,
     leased_until = null,
-    not_before = moment + make_interval(secs => k.rest_seconds),
+    -- What has failed may come again at once where somebody sends it: only its new task waits.
+    not_before = case when k.outcome <> 'failed' then moment + make_interval(secs => k.rest_seconds) end,
     queued_at = moment + make_interval(secs => coalesce(k.rest_seconds, 0)),
     finished_at = case
       when public.state_after(k.outcome, k.counted, i.attempts, i.deferrals, max_attempts) <> 'waiting' then moment end,

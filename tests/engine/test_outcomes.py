@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from shared.endings import backoff_seconds
+
 FIRST, MIDDLE, LAST = 1, 3, 5  # of five attempts
 
 ENDS = {
@@ -12,11 +14,11 @@ ENDS = {
     "reject": (200, "dead", "dead", "hopeless"),
     "defer": (200, "deferred", "waiting", "closed"),
     "overload": (200, "overloaded", "waiting", "minute_quota"),
-    "fail": (500, "failed", "waiting", "hiccup"),
-    "domain_fail": (500, "failed", "waiting", "http_500"),
-    "model_fail": (500, "failed", "waiting", "model_error"),
-    "crash": (500, "failed", "waiting", "unforeseen"),
-    "given_up": (500, "failed", "waiting", "unforeseen"),
+    "fail": (200, "failed", "waiting", "hiccup"),
+    "domain_fail": (200, "failed", "waiting", "http_500"),
+    "model_fail": (200, "failed", "waiting", "model_error"),
+    "crash": (200, "failed", "waiting", "unforeseen"),
+    "given_up": (200, "failed", "waiting", "unforeseen"),
 }
 LOGGED = {
     "severity", "message", "time", "logging.googleapis.com/trace", "function", "item_id", "batch_id", "queue",
@@ -62,8 +64,23 @@ def test_an_attempt_ends_as_its_work_says(probe, on_attempt, item_of, attempts_o
         assert [task.item_id for task in tasks] == [item]
         assert abs(tasks[0].at - kept.not_before) < timedelta(seconds=5)
         assert kept.not_before > datetime.now(UTC) + timedelta(seconds=50)
+    elif state == "waiting":
+        assert [task.item_id for task in tasks] == [item]
+        assert timedelta(0) < tasks[0].at - datetime.now(UTC) < timedelta(seconds=2**attempt)
+        assert kept.not_before is None
     else:
         assert tasks == []
+
+
+def test_a_queue_never_hears_of_an_attempt_that_failed(probe, enlist):
+    """It would slow down for all who use it: one owner's thousand dead links would be everybody's."""
+    answers = [probe.deliver(enlist(do=do, n=n)) for n, do in enumerate(["fail", "domain_fail", "crash"] * 3)]
+
+    assert [answer.status_code for answer in answers] == [200] * 9
+
+
+def test_the_wait_between_attempts_doubles_up_to_a_minute():
+    assert [backoff_seconds(attempt) for attempt in range(1, 8)] == [2, 4, 8, 16, 32, 60, 60]
 
 
 @pytest.mark.parametrize("do", ENDS)
@@ -164,7 +181,7 @@ def test_work_that_takes_too_long_has_failed(deployed, enlist, item_of, attempts
 
     answer = deployed("hasty").deliver(item)
 
-    assert (answer.status_code, answer.text) == (500, "failed")
+    assert (answer.status_code, answer.text) == (200, "failed")
     assert (item_of(item).state, item_of(item).reason) == ("waiting", "timeout")
     assert attempts_of(item)[0].error == "The work took longer than 0.5 s"
 
