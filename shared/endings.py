@@ -9,7 +9,7 @@ from shared.errors import AnswerCut, Deferred, Failed, HeldBack, Outcome, Overlo
 from shared.items import Claim, Ended
 from shared.services import Engine, Services
 
-# Between a failed attempt and the next: 2, 4, 8 ... 60 s, as the queues of Terraform wait for a task that is sent again.
+# Between a failed attempt and the next: 2, 4, 8 ... 60 s, as the queues wait that Terraform makes.
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 2.0, 60.0
 # Of an error's text: enough to understand it.
 MOST_CHARACTERS = 2000

@@ -2,8 +2,8 @@
 
 Cloud Tasks POST {"item_id"} -> who calls? -> claim -> work -> keep -> (a new task, for later) -> answer, one log line
 
-The answer tells the queue one thing only: 200, finished with; 500, send it again, for nothing could be written down. 429 and
-503 would slow all of it, and so would many 500.
+The answer tells the queue one thing only: 200, finished with; 500, send it again, for nothing could be written down.
+429 and 503 would slow all of it, and so would many 500.
 """
 
 import asyncio
