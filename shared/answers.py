@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from shared.errors import Deferred, DomainFailed, Outcome, Rejected, Skipped
+from shared.urls import host_of, parse
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 REST = timedelta(seconds=60)
@@ -83,3 +84,16 @@ def _matches(content_type: str, accept: str) -> bool:
         return content_type in _HTML
     kind, _, form = accept.partition("/")
     return accept in {content_type, "*/*"} or (form == "*" and content_type.startswith(f"{kind}/"))
+
+
+def redirect_target(here: httpx.URL, response: httpx.Response) -> httpx.URL:
+    """Where it leads. Raises DomainFailed("bad_response"), Rejected("bad_redirect")."""
+    location = response.headers.get("location", "").strip()
+    if not location:
+        raise DomainFailed("bad_response", f"{host_of(here)} redirects without saying where to.")
+    try:
+        return parse(str(here.join(location.replace(" ", "%20"))))
+    except (httpx.InvalidURL, ValueError, Rejected) as error:
+        raise Rejected(
+            "bad_redirect", f"{host_of(here)} redirects to {location[:200]}, which cannot be read."
+        ) from error

@@ -5,9 +5,8 @@ url -> parse -> may it be read? (robots) -> a place in its host's line (turns) -
 """
 
 import asyncio
-import math
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.message import Message
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -16,14 +15,14 @@ import httpcore
 import httpx
 
 from shared import robots
-from shared.answers import REDIRECTS, check_length, check_type, refusal, retry_after
+from shared.answers import REDIRECTS, check_length, check_type, redirect_target, refusal, retry_after
 from shared.bodies import ACCEPT_ENCODING, BoundedBody
 from shared.connection_errors import BROKEN, renamed, twice
 from shared.dialling import GuardedBackend, GuardedTransport, Resolve, SystemResolver, is_sample
 from shared.errors import DomainFailed, HeldBack, Rejected
 from shared.pages import Page, Posted
 from shared.robots import Robots
-from shared.turns import Turns
+from shared.turns import Turns, standing_still
 from shared.urls import DEFAULT_PORTS, host_of, parse, site_of
 
 MAX_REDIRECTS = 5
@@ -137,12 +136,12 @@ class Fetcher:
         while True:
             seen.add(str(here))
             if self._robots:
-                with _standing_still(limit):
+                with standing_still(limit):
                     await self._robots.check(here)
             async with self._answered(here, headers, limit) as response:
                 if response.status_code not in REDIRECTS:
                     return await self._page(url, here, response, accept, max_bytes)
-                here = _target(here, response)
+                here = redirect_target(here, response)
             if str(here) in seen or len(seen) > MAX_REDIRECTS:
                 raise Rejected("redirect_loop", f"{url} redirects in a loop, or more than {MAX_REDIRECTS} times.")
 
@@ -155,7 +154,7 @@ class Fetcher:
                     async with self._answered(here, self._headers("text/plain", None, None), limit) as response:
                         if response.status_code not in REDIRECTS:
                             return await self._rules(response, here)
-                        here = _target(here, response)
+                        here = redirect_target(here, response)
         except TimeoutError as error:
             raise robots.unreachable(file, f"took longer than {robots.SECONDS:g} seconds") from error
         except Rejected as error:
@@ -187,7 +186,7 @@ class Fetcher:
         """
         async with AsyncExitStack() as held:
             try:
-                with _standing_still(limit):
+                with standing_still(limit):
                     await held.enter_async_context(self._lines.take(site_of(url), seconds=LINE_SECONDS))
             except TimeoutError as error:
                 until = self._now() + LINE_REST
@@ -287,30 +286,6 @@ async def _read(response: httpx.Response, max_bytes: int, host: str, *, cut: boo
             raise
         return body.head().rpartition(b"\n")[0]
     return body.finish()
-
-
-@contextmanager
-def _standing_still(limit: asyncio.Timeout) -> Iterator[None]:
-    """Time that passes in here does not count."""
-    loop = asyncio.get_running_loop()
-    left = (limit.when() or math.inf) - loop.time()
-    limit.reschedule(None)
-    try:
-        yield
-    finally:
-        limit.reschedule(loop.time() + left)
-
-
-def _target(here: httpx.URL, response: httpx.Response) -> httpx.URL:
-    location = response.headers.get("location", "").strip()
-    if not location:
-        raise DomainFailed("bad_response", f"{host_of(here)} redirects without saying where to.")
-    try:
-        return parse(str(here.join(location.replace(" ", "%20"))))
-    except (httpx.InvalidURL, ValueError, Rejected) as error:
-        raise Rejected(
-            "bad_redirect", f"{host_of(here)} redirects to {location[:200]}, which cannot be read."
-        ) from error
 
 
 def _content_type(headers: httpx.Headers) -> tuple[str, str | None]:

@@ -4,8 +4,9 @@ Fetcher -> Turns(max_per_host) by web host: politeness | Robots -> Turns(1) by o
 """
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import math
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 
@@ -44,3 +45,15 @@ class Turns:
             line.users -= 1
             if not line.users:
                 del self._lines[key]
+
+
+@contextmanager
+def standing_still(limit: asyncio.Timeout) -> Iterator[None]:
+    """Time that passes in here does not count."""
+    loop = asyncio.get_running_loop()
+    left = (limit.when() or math.inf) - loop.time()
+    limit.reschedule(None)
+    try:
+        yield
+    finally:
+        limit.reschedule(loop.time() + left)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from protego import Protego
 
 from shared.errors import Deferred, DomainFailed, Rejected, Skipped
-from shared.fetching import Fetcher, _standing_still
+from shared.fetching import Fetcher
 from shared.robots import MOST_BYTES, MOST_CHARACTERS, Robots, folded, product_of
+from shared.turns import standing_still
 from shared.urls import parse
 from tests.fetching.conftest import PUBLIC, Names, http
 
@@ -192,7 +193,7 @@ async def test_the_time_for_a_page_does_not_run_while_its_robots_txt_is_read(mon
     limit = asyncio.timeout(5)
     async with limit:
         due, later = limit.when(), loop.time() + 100
-        with _standing_still(limit):
+        with standing_still(limit):
             during = limit.when()
             monkeypatch.setattr(loop, "time", lambda: later)
         after = limit.when()
