@@ -18,6 +18,7 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
+import yaml
 from psycopg.rows import dict_row
 
 from bench.limits.door import Door
@@ -170,8 +171,12 @@ async def trial(
     doors: Sequence[str] = (),
     gemini: Sequence[str] = ("--lean",),
     tasks: Sequence[str] = (),
+    queue: Mapping[str, Any] | None = None,
 ) -> AsyncIterator[Trial]:
-    """A stack with these functions on one quota, and so many instances of each that are kept warm."""
+    """A stack with these functions on one quota, and so many instances of each that are kept warm.
+
+    `queue`: in what the quota's queue differs from its quota.
+    """
     folder = Path(tempfile.mkdtemp(prefix="piecework-trial-"))
     made = {name: Door() for name in doors}
     warm = {"min_instances": instances, "max_instances": instances}
@@ -180,7 +185,7 @@ async def trial(
             await door.open()
         root = project(folder / "project", {name: {**warm, **manifest} for name, manifest in functions.items()})
         async with rig(
-            root=root, quotas={QUOTA: dict(quota)}, gemini=gemini, tasks=tasks, made_by=behind(made)
+            root=root, quotas={QUOTA: dict(quota)}, gemini=gemini, tasks=tasks, made_by=behind(made, queue or {})
         ) as running:
             await warm_up(running)
             yield Trial(running, made)
@@ -190,11 +195,15 @@ async def trial(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def behind(doors: Mapping[str, Door]) -> Callable[..., Stack]:
+def behind(doors: Mapping[str, Door], queue: Mapping[str, Any]) -> Callable[..., Stack]:
     """Makes the stack, and tells the doors where they lead."""
 
     def make(root: Path, data: Path, first_port: int, **more: Any) -> Stack:
-        stack = DoorStack(root, data, first_port, doors=doors, **more)
+        quotas = yaml.safe_load((root / "functions" / "quotas.yaml").read_text())
+        quotas[QUOTA] |= queue
+        file = root / "queues.yaml"
+        file.write_text(yaml.safe_dump(quotas))
+        stack = DoorStack(root, data, first_port, quotas=file, doors=doors, **more)
         for name, door in doors.items():
             door.targets = [stack.port(name)]
         return stack
