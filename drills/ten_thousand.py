@@ -1,7 +1,7 @@
 """ten_thousand: 10,000 items in one upload, and at every moment that is sampled the API tells what the database holds.
 
-While a sample is taken, nothing changes: the upload pauses, and the functions are stopped (SIGSTOP). So the counts of
-the API, the dashboard and the table itself have to be equal, not nearly so; the table is counted before and after.
+While a sample is taken, nothing changes: the upload pauses, and what calls the functions is stopped (SIGSTOP). So the
+counts of the API, the dashboard and the table itself have to be equal, not nearly so.
 What is at work is never kept in a cache; the dashboard is kept for two seconds, and says of which moment it is.
 """
 
@@ -25,7 +25,7 @@ BETWEEN_SECONDS = 2.1
 STATES = ("waiting", "running", "done", "skipped", "dead", "cancelled")
 # Every 50th has a paywall, every 100th is no question at all.
 ENDS = {"done": 9700, "skipped": 200, "dead": 100}
-WRITERS = ("read", "fanout")
+SENDERS = ("cloud_tasks", "pubsub")
 Counts = dict[str, int]
 
 
@@ -124,10 +124,8 @@ async def sampled(running: Trial, upload: asyncio.Task[Any], gate: asyncio.Event
 
 @contextlib.asynccontextmanager
 async def still(running: Trial, gate: asyncio.Event) -> AsyncIterator[None]:
-    """Nothing is sent, and nobody works; what was under way in the database has ended."""
-    # The front door first: it would wake an instance for the next request.
-    groups = [running.rig.processes.pids()["cloud_run"]]
-    groups += [group for name in WRITERS for group in running.rig.instances(name)]
+    """Nothing is sent, so nobody works once what was under way has ended."""
+    groups = [running.rig.processes.pids()[name] for name in SENDERS]
     gate.clear()
     for group in groups:
         os.killpg(group, signal.SIGSTOP)
@@ -135,17 +133,17 @@ async def still(running: Trial, gate: asyncio.Event) -> AsyncIterator[None]:
         await settled(running)
         yield
     finally:
-        for group in reversed(groups):
+        for group in groups:
             os.killpg(group, signal.SIGCONT)
         gate.set()
 
 
 async def settled(running: Trial) -> None:
-    """Until the table has been the same for a while, as the API still takes what it was sent before."""
+    """Until nothing runs, and the table has been the same for a while: the API still takes what it was sent before."""
     known, since = None, time.monotonic()
     while time.monotonic() - since < 0.3:
         now = table_of(running)
-        if now != known:
+        if now != known or now[0]["running"]:
             known, since = now, time.monotonic()
         await asyncio.sleep(0.03)
 
