@@ -170,6 +170,9 @@ def test_the_dashboard_as_tables_and_as_json(piecework, told, dead):
     assert "hopeless" in out
 
 
-def test_the_cache_is_shown(piecework, told):
-    assert piecework("cache")[0] == 0
-    assert told("cache")["backend"] == "memory"
+def test_the_cache_is_shown_to_operators(piecework, operator):
+    assert piecework("cache", caller=operator)[0] == 0
+    assert json.loads(piecework("cache", "--json", caller=operator)[1])["backend"] == "memory"
+
+    code, _, said = piecework("cache")
+    assert (code, "This is for operators" in said) == (4, True)

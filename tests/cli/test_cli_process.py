@@ -28,6 +28,10 @@ def checkout(tmp_path):
     return tmp_path
 
 
+def hear_ctrl_c():
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def started(api):
     """Start the command; what is still running at the end is killed."""
@@ -38,7 +42,8 @@ def started(api):
         environment = {**kept, "PYTHONPATH": str(ROOT), "PIECEWORK_URL": api.url, "TERM": "xterm-256color"}
         streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE) | options
         command = [sys.executable, "-m", "cli", *arguments]
-        processes.append(subprocess.Popen(command, text=True, env=environment, **streams))
+        # What is started in the background ignores Ctrl-C, and so would the command: tests may run there.
+        processes.append(subprocess.Popen(command, text=True, env=environment, preexec_fn=hear_ctrl_c, **streams))
         return processes[-1]
 
     yield start
