@@ -43,7 +43,8 @@ def started(api):
         streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE) | options
         command = [sys.executable, "-m", "cli", *arguments]
         # What is started in the background ignores Ctrl-C, and so would the command: tests may run there.
-        processes.append(subprocess.Popen(command, text=True, env=environment, preexec_fn=hear_ctrl_c, **streams))
+        streams["preexec_fn"] = hear_ctrl_c
+        processes.append(subprocess.Popen(command, text=True, env=environment, **streams))
         return processes[-1]
 
     yield start
