@@ -71,8 +71,11 @@ class Batches:
         return max((self._known.functions[name].input_bytes for name in self.functions()), default=0)
 
     async def submit(self, owner: KeyHolder, wanted: Wanted, items: Places) -> Row:
-        """Enlist the items and tell the fan-out. Nothing is lost once this returns, whatever dies after it."""
-        manifest = self.ordered(wanted.order)
+        """Enlist the items of an order that `ordered` has found good, and tell the fan-out.
+
+        Nothing is lost once this returns, whatever dies after it.
+        """
+        manifest = self.function(wanted.order.function)
         return await self._told(owner, await self._filling.with_items(owner, manifest, wanted, items))
 
     async def note_part(self, owner: KeyHolder, key: str, body: Body) -> None:
